@@ -1,0 +1,1 @@
+"""Rules about machines: values in, a verdict out."""

@@ -1,0 +1,7 @@
+"""Django's entry."""
+
+from django.apps import AppConfig
+
+
+class BillingConfig(AppConfig):
+    name = "billing"

@@ -1,0 +1,124 @@
+"""Invoices and credit notes as screens ask for them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TypeVar
+from uuid import UUID
+
+from django.db.models import DecimalField, OuterRef, Prefetch, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce
+
+from billing.domain.pricing import InvoiceTotals, invoice_totals
+from billing.enums import InvoiceState
+from billing.models import (
+    CreditNote,
+    CreditNoteLine,
+    DraftLine,
+    Invoice,
+    InvoiceLine,
+)
+from billing.selectors.contracts import profile_for
+from clients import selectors as client_selectors
+from clients.models import Client
+from msp.core.errors import NotVisible
+from msp.core.money import Money
+from msp.core.scope import Principal
+
+D = TypeVar("D", Invoice, CreditNote)
+_RELATED = ("client__merged_into", "posted_by")
+
+
+def invoice_list(user: Principal, *, state: str = "") -> QuerySet[Invoice]:
+    """Return the invoices a person sees, newest first, each with what was `credited` of it.
+
+    The bytes of the PDF are not read.
+    """
+    credited = (
+        CreditNote.objects.filter(invoice=OuterRef("pk"), state=InvoiceState.POSTED)
+        .order_by()
+        .values("invoice")
+        .annotate(sum=Sum("total"))
+        .values("sum")
+    )
+    rows = Invoice.objects.seen_by(user)
+    if state:
+        rows = rows.filter(state=state)
+    return (  # type: ignore[no-any-return]
+        rows.select_related(*_RELATED)
+        .annotate(
+            credited=Coalesce(
+                Subquery(credited), Value(Decimal(0)), output_field=DecimalField()
+            )
+        )
+        .order_by("-pk")
+    )
+
+
+def invoices_of(user: Principal, client: Client) -> QuerySet[Invoice]:
+    """Return the invoices of a client and its merged family, newest first."""
+    return invoice_list(user).filter(client__in=client_selectors.family_ids(client))
+
+
+def get_invoice(user: Principal, public_id: UUID | str) -> Invoice:
+    """Return an invoice. Errors: NotVisible, for absent and not-yours alike."""
+    found = invoice_list(user).filter(public_id=public_id).first()
+    if found is None:
+        raise NotVisible
+    return found
+
+
+def invoice_lines(user: Principal, invoice: Invoice) -> list[InvoiceLine] | list[DraftLine]:
+    """Return what is on an invoice: the posted lines with what was `credited`, or the draft's."""
+    if not invoice.is_posted:
+        return list(
+            DraftLine.objects.seen_by(user)
+            .filter(invoice=invoice)
+            .select_related("client", "contract")
+            .order_by("line_kind", "first_day", "pk")
+        )
+    return list(
+        InvoiceLine.objects.seen_by(user)
+        .filter(invoice=invoice)
+        .annotate(
+            credited=Coalesce(Sum("credits__amount"), Value(Decimal(0)), output_field=DecimalField())
+        )
+        .order_by("position")
+    )
+
+
+def expected_totals(invoice: Invoice, lines: list[DraftLine]) -> InvoiceTotals | None:
+    """Return what a draft would come to; None while it has no profile, or a line no amount."""
+    profile = profile_for(invoice.client)
+    if profile is None or any(line.amount is None for line in lines):
+        return None
+    amounts = [(Money(line.amount, line.currency), profile.tax_ratio) for line in lines]
+    return invoice_totals(amounts, invoice.currency)
+
+
+def credit_notes_of(user: Principal, invoice: Invoice) -> QuerySet[CreditNote]:
+    """Return the credit notes of an invoice, oldest first."""
+    return (  # type: ignore[no-any-return]
+        CreditNote.objects.seen_by(user).filter(invoice=invoice).order_by("pk")
+    )
+
+
+def get_credit_note(user: Principal, public_id: UUID | str) -> CreditNote:
+    """Return a credit note with its invoice and lines. Errors: NotVisible."""
+    found: CreditNote | None = (
+        CreditNote.objects.seen_by(user)
+        .select_related(*_RELATED, "invoice")
+        .prefetch_related(
+            Prefetch("lines", CreditNoteLine.objects.seen_by(user).order_by("position"))
+        )
+        .filter(public_id=public_id)
+        .first()
+    )
+    if found is None:
+        raise NotVisible
+    return found
+
+
+def pdf_bytes(document: Invoice | CreditNote) -> bytes | None:
+    """Return the PDF of a document that the caller has reached; None while it waits."""
+    return bytes(document.pdf.content) if document.pdf is not None else None

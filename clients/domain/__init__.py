@@ -1,0 +1,1 @@
+"""Rules of `clients`: values in, a verdict out; no Django, no clock, no I/O."""

@@ -1,0 +1,196 @@
+"""The words of an alert: in lists, on its ticket, in its history.
+
+Alerts tell nobody by themselves. The ticket they open does, by `tickets`' own notifications.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from monitoring.domain.rules import Side
+from monitoring.domain.selection import SILENCE
+from monitoring.models import Alert, Rule, RuleVersion
+from msp.core.templatetags.ui import NBSP, byte_words, duration_minutes, quantity
+
+_SUBJECT_MAX = 200
+_WHY_MAX = 250
+
+
+class MetricWords(NamedTuple):
+    """How people read a metric. `phrase` takes `instance` and `value`."""
+
+    label: str | Promise
+    unit: str
+    phrase: str | Promise
+
+
+#: The metrics rules are made for; others are shown by their own names.
+METRICS: dict[str, MetricWords] = {
+    "system.filesystem.utilization": MetricWords(
+        gettext_lazy("Volume, used"), "1", gettext_lazy("volume %(instance)s is %(value)s full")
+    ),
+    "system.cpu.utilization": MetricWords(
+        gettext_lazy("Processor, busy"), "1", gettext_lazy("the processor is %(value)s busy")
+    ),
+    "system.memory.utilization": MetricWords(
+        gettext_lazy("Memory, used"), "1", gettext_lazy("memory is %(value)s used")
+    ),
+    "system.paging.utilization": MetricWords(
+        gettext_lazy("Swap, used"), "1", gettext_lazy("swap is %(value)s used")
+    ),
+    "system.cpu.load_average.1m": MetricWords(
+        gettext_lazy("Load, one minute"), "", gettext_lazy("the load is %(value)s")
+    ),
+    SILENCE: MetricWords(
+        gettext_lazy("Silence since the last report"),
+        "s",
+        gettext_lazy("no report for %(value)s"),
+    ),
+}
+_UNKNOWN = MetricWords("", "", gettext_lazy("%(metric)s %(instance)s is %(value)s"))
+
+
+def metric_label(metric: str) -> str:
+    """Return a metric in words; one that is not in the table by its own name."""
+    return str(METRICS[metric].label) if metric in METRICS else metric
+
+
+def unit_of(metric: str) -> str:
+    """Return the unit a metric is measured in: `1` for ratios, `By`, `s`, or nothing."""
+    return METRICS[metric].unit if metric in METRICS else ""
+
+
+def value_words(metric: str, value: float | None) -> str:
+    """Return a measured value as people read it; silence in minutes."""
+    if value is not None and unit_of(metric) == "s":
+        return _plain(duration_minutes(value / 60, days=True))
+    return _plain(quantity(value, unit_of(metric)))
+
+
+def summary_of(metric: str, instance: str, value: float, free_bytes: float | None) -> str:
+    """Return why an alert is: "volume /srv is 93 % full, 4.1 GB free"."""
+    words = METRICS.get(metric, _UNKNOWN)
+    text = " ".join(
+        (
+            str(words.phrase)
+            % {"metric": metric, "instance": instance, "value": value_words(metric, value)}
+        ).split()
+    )
+    if free_bytes is not None:
+        text = _("%(what)s, %(size)s free") % {
+            "what": text,
+            "size": _plain(byte_words(free_bytes)),
+        }
+    return text[:_WHY_MAX]
+
+
+def condition_words(rule: Rule, version: RuleVersion) -> str:
+    """Return a rule's condition in words: "90 % or more, and 20 GB or less free, for 2 min"."""
+    bound = value_words(rule.metric, version.threshold)
+    parts = [
+        _("%(value)s or more") % {"value": bound}
+        if version.side == Side.ABOVE
+        else _("%(value)s or less") % {"value": bound}
+    ]
+    if version.free_below_bytes is not None:
+        size = _plain(byte_words(version.free_below_bytes))
+        parts.append(_("and %(size)s or less free") % {"size": size})
+    text = ", ".join(parts) if len(parts) > 1 else parts[0]
+    if version.for_seconds:
+        text = _("%(what)s, for %(time)s") % {"what": text, "time": seconds(version.for_seconds)}
+    return text
+
+
+def clear_words(rule: Rule, version: RuleVersion) -> str:
+    """Return when a rule clears, in words."""
+    bound = value_words(rule.metric, version.clear_threshold)
+    text = (
+        _("below %(value)s") % {"value": bound}
+        if version.side == Side.ABOVE
+        else _("above %(value)s") % {"value": bound}
+    )
+    if version.free_clear_bytes is not None:
+        text = _("%(what)s, or more than %(size)s free") % {
+            "what": text,
+            "size": _plain(byte_words(version.free_clear_bytes)),
+        }
+    if version.keep_firing_for_seconds:
+        text = _("%(what)s, for %(time)s") % {
+            "what": text,
+            "time": seconds(version.keep_firing_for_seconds),
+        }
+    return text
+
+
+def seconds(count: int) -> str:
+    """Return a length of time; short ones in seconds."""
+    if count % 60 and count < 600:
+        return ngettext("%(n)d second", "%(n)d seconds", count) % {"n": count}
+    return _plain(duration_minutes(count / 60, days=True))
+
+
+def ticket_subject(alert: Alert) -> str:
+    """Return the subject of the ticket an alert opens: "SRV-01: volume /srv is 93 % full"."""
+    return f"{alert.device.name}: {alert.summary}"[:_SUBJECT_MAX]
+
+
+def ticket_body(alert: Alert, *, after_number: int | None = None) -> str:
+    """Return what the ticket says first: what, since when, by which rule, when it clears."""
+    rule, version = alert.rule, alert.rule_version
+    lines = [
+        f"{ticket_subject(alert)}.",
+        _("Measured: %(value)s, since %(at)s (time of the device's sample).")
+        % {"value": value_words(rule.metric, alert.value), "at": _time(alert.opened_at)},
+        _("Rule “%(rule)s”, version %(number)d: fires at %(condition)s; clears %(clear)s.")
+        % {
+            "rule": rule.name,
+            "number": version.number,
+            "condition": condition_words(rule, version),
+            "clear": clear_words(rule, version),
+        },
+    ]
+    if after_number is not None:
+        lines.append(
+            _("Ticket %(number)d about this was resolved, but it is still true.")
+            % {"number": after_number}
+        )
+    return "\n".join(lines)
+
+
+def joined_note(alert: Alert) -> str:
+    """Return the system line on a ticket that one more alert has joined."""
+    return _("One more alert: %(what)s, since %(at)s.") % {
+        "what": ticket_subject(alert),
+        "at": _time(alert.opened_at),
+    }
+
+
+def cleared_note(alert: Alert, why: str) -> str:
+    """Return the system line on a ticket whose alert is over."""
+    return _("Alert over at %(at)s: %(what)s. %(why)s") % {
+        "at": _time(alert.closed_at or alert.opened_at),
+        "what": ticket_subject(alert),
+        "why": why,
+    }
+
+
+def still_true_note(alert: Alert, number: int) -> str:
+    """Return the system line on a resolved ticket whose alert had to open another."""
+    return _("Still true after this was resolved: %(what)s. Ticket %(number)d goes on.") % {
+        "what": ticket_subject(alert),
+        "number": number,
+    }
+
+
+def _time(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _plain(text: str) -> str:
+    """Return words for stored text: searching for "93 %" should find it."""
+    return text.replace(NBSP, " ")

@@ -1,0 +1,1 @@
+"""What every management API shares: who may call, pages, errors."""

@@ -1,0 +1,6 @@
+/* The portal: no socket, no htmx; every flow works without this file. It keeps drafts and times. */
+import "./copy-button.js";
+import "./composer.js";
+import { start as startTimes } from "./time-ago.js";
+
+startTimes();
