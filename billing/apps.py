@@ -1,7 +1,28 @@
-"""Django's entry."""
+"""Django's entry; shows billing in the navigation and on the client's page."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class BillingConfig(AppConfig):
     name = "billing"
+
+    def ready(self) -> None:
+        from billing.selectors import ready_count
+        from msp.core import nav, panels
+
+        nav.register_area(
+            "invoices",
+            _("Invoices"),
+            "receipt",
+            "billing:invoices",
+            60,
+            permission="billing.view",
+            count=ready_count,
+            is_hot=True,
+            shortcut="i",
+        )
+        nav.register_portal_area("invoices", _("Invoices"), "portal:invoices", 40)
+        panels.register(
+            "client", panels.Panel("billing", _("Billing"), "billing:client", 40, "billing.view")
+        )

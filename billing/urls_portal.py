@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from billing.views import portal
+
+urlpatterns = [
+    path("invoices/", portal.invoices, name="invoices"),
+    path("invoices/<uuid:public_id>/", portal.invoice, name="invoice"),
+    path("invoices/<uuid:public_id>/pdf/", portal.invoice_pdf, name="invoice-pdf"),
+    path("credit-notes/<uuid:public_id>/pdf/", portal.credit_note_pdf, name="credit-note-pdf"),
+]

@@ -26,7 +26,7 @@ class ClientsConfig(AppConfig):
             permission="clients.view",
         )  # fmt: skip
         nav.register_area(
-            "sla", _("SLA and hours"), "timer", "clients:policies", 80, permission="clients.view"
+            "sla", _("SLA and hours"), "timer", "clients:policies", 55, permission="clients.view"
         )
         nav.register_portal_area(
             "people", _("People"), "portal:people", 80, shown_to=wire.manages_a_company

@@ -55,7 +55,7 @@ class ClientFilter(ListFilter):
         label=gettext_lazy("State"),
         required=False,
         choices=[
-            ("", gettext_lazy("Not left")),
+            ("", gettext_lazy("Current")),
             *ClientState.choices,
             ("any", gettext_lazy("All")),
         ],

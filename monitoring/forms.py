@@ -12,13 +12,13 @@ from agents.enums import DeviceRole
 from clients import selectors as client_selectors
 from monitoring import permissions
 from monitoring.domain.rules import Side
+from monitoring.domain.selection import free_parts
 from monitoring.enums import Severity
 from monitoring.models import Rule, RuleVersion
-from monitoring.notifications import METRICS, metric_label, unit_of
+from monitoring.notifications import PHRASES, metric_label, unit_of
 from monitoring.selectors import rules as selectors
 from monitoring.selectors.alerts import AlertFilter
 from monitoring.services.rules import GIB, NODATA_AFTER_SECONDS, Figures
-from msp.core.permissions import can
 from msp.core.scope import Principal
 
 _PER_CENT = 100
@@ -75,6 +75,7 @@ class RuleForm(forms.Form):
         required=False,
         to_field_name="public_id",
         empty_label=gettext_lazy("All clients"),
+        help_text=gettext_lazy("A rule for all clients, or for one, merged ones apart."),
     )
     replaces = _Choice(
         None,
@@ -102,7 +103,11 @@ class RuleForm(forms.Form):
         min_value=0,
         help_text=gettext_lazy("Per cent for shares, seconds for silence."),
     )
-    clear_threshold = forms.FloatField(label=gettext_lazy("Clears below"), min_value=0)
+    clear_threshold = forms.FloatField(
+        label=gettext_lazy("Clears below"),
+        min_value=0,
+        help_text=gettext_lazy("Between the two, what was so stays so."),
+    )
     free_below_gib = forms.FloatField(
         label=gettext_lazy("And at most this much free (GiB)"), required=False, min_value=0
     )
@@ -136,9 +141,7 @@ class RuleForm(forms.Form):
         if rule is not None and version is not None:
             kwargs["initial"] = _initial(rule, version) | (kwargs.get("initial") or {})
         super().__init__(*args, **kwargs)
-        metrics = [(key, words.label) for key, words in METRICS.items()]
-        if rule is not None and rule.metric not in METRICS:
-            metrics.append((rule.metric, rule.metric))
+        metrics = [(metric, metric_label(metric)) for metric in PHRASES]
         self.fields["metric"].choices = metrics  # type: ignore[attr-defined]
         clients = client_selectors.client_list(user)
         self.fields["client"].queryset = clients  # type: ignore[attr-defined]
@@ -147,19 +150,18 @@ class RuleForm(forms.Form):
             self.fields["client"].required = True
             self.fields["client"].empty_label = None  # type: ignore[attr-defined]
         if rule is not None:
-            for name in ("metric", "client", "replaces"):
+            gone = ["metric", "client", "replaces"]
+            if free_parts(rule.metric) is None:
+                gone += ["free_below_gib", "free_clear_gib"]
+            for name in gone:
                 del self.fields[name]
-
-    @property
-    def metric_words(self) -> str:
-        return metric_label(self.rule.metric) if self.rule else ""
 
     def figures(self) -> Figures:
         """Return the figures in the unit of the metric."""
         words = self.cleaned_data
         metric = self.rule.metric if self.rule else words["metric"]
         scale = _PER_CENT if unit_of(metric) == "1" else 1
-        below, clear = words["free_below_gib"], words["free_clear_gib"]
+        below, clear = words.get("free_below_gib"), words.get("free_clear_gib")
         return Figures(
             threshold=words["threshold"] / scale,
             clear_threshold=words["clear_threshold"] / scale,
@@ -211,16 +213,11 @@ class MatchForm(forms.Form):
         }
 
 
-def may_change(user: Principal) -> bool:
-    """Return whether a person may make rules at all, for some client."""
-    return can(user, "monitoring.rules")
-
-
 def _initial(rule: Rule, version: RuleVersion) -> dict[str, Any]:
     scale = _PER_CENT if unit_of(rule.metric) == "1" else 1
 
     def gib(count: int | None) -> float | None:
-        return None if count is None else round(count / GIB, 3)
+        return None if count is None else _tidy(count / GIB)
 
     return {
         "name": rule.name,
@@ -229,10 +226,16 @@ def _initial(rule: Rule, version: RuleVersion) -> dict[str, Any]:
         "severity": rule.severity,
         "opens_ticket": rule.opens_ticket,
         "is_enabled": rule.is_enabled,
-        "threshold": round(version.threshold * scale, 6),
-        "clear_threshold": round(version.clear_threshold * scale, 6),
+        "threshold": _tidy(version.threshold * scale),
+        "clear_threshold": _tidy(version.clear_threshold * scale),
         "free_below_gib": gib(version.free_below_bytes),
         "free_clear_gib": gib(version.free_clear_bytes),
         "for_seconds": version.for_seconds,
         "keep_firing_for_seconds": version.keep_firing_for_seconds,
     }
+
+
+def _tidy(figure: float) -> float:
+    """Return a figure as people write it: 95, not 95.0, and no trace of binary fractions."""
+    figure = round(figure, 6)
+    return int(figure) if figure == int(figure) else figure

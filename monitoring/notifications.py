@@ -6,14 +6,15 @@ Alerts tell nobody by themselves. The ticket they open does, by `tickets`' own n
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from monitoring.domain.catalogue import CATALOGUE, Unit
 from monitoring.domain.rules import Side
 from monitoring.domain.selection import SILENCE
+from monitoring.labels import label_of
 from monitoring.models import Alert, Rule, RuleVersion
 from msp.core.templatetags.ui import NBSP, byte_words, duration_minutes, quantity
 
@@ -21,48 +22,29 @@ _SUBJECT_MAX = 200
 _WHY_MAX = 250
 
 
-class MetricWords(NamedTuple):
-    """How people read a metric. `phrase` takes `instance` and `value`."""
-
-    label: str | Promise
-    unit: str
-    phrase: str | Promise
-
-
-#: The metrics rules are made for; others are shown by their own names.
-METRICS: dict[str, MetricWords] = {
-    "system.filesystem.utilization": MetricWords(
-        gettext_lazy("Volume, used"), "1", gettext_lazy("volume %(instance)s is %(value)s full")
-    ),
-    "system.cpu.utilization": MetricWords(
-        gettext_lazy("Processor, busy"), "1", gettext_lazy("the processor is %(value)s busy")
-    ),
-    "system.memory.utilization": MetricWords(
-        gettext_lazy("Memory, used"), "1", gettext_lazy("memory is %(value)s used")
-    ),
-    "system.paging.utilization": MetricWords(
-        gettext_lazy("Swap, used"), "1", gettext_lazy("swap is %(value)s used")
-    ),
-    "system.cpu.load_average.1m": MetricWords(
-        gettext_lazy("Load, one minute"), "", gettext_lazy("the load is %(value)s")
-    ),
-    SILENCE: MetricWords(
-        gettext_lazy("Silence since the last report"),
-        "s",
-        gettext_lazy("no report for %(value)s"),
-    ),
+#: What an alert says of the metrics rules are made for; `instance` and `value` are filled in.
+PHRASES: dict[str, Promise] = {
+    "system.filesystem.utilization": gettext_lazy("volume %(instance)s is %(value)s full"),
+    "system.cpu.utilization": gettext_lazy("the processor is %(value)s busy"),
+    "system.memory.utilization": gettext_lazy("memory is %(value)s used"),
+    "system.paging.utilization": gettext_lazy("swap is %(value)s used"),
+    "system.cpu.load_average.1m": gettext_lazy("the load is %(value)s"),
+    SILENCE: gettext_lazy("no report for %(value)s"),
 }
-_UNKNOWN = MetricWords("", "", gettext_lazy("%(metric)s %(instance)s is %(value)s"))
+_UNKNOWN = gettext_lazy("%(metric)s %(instance)s is %(value)s")
 
 
 def metric_label(metric: str) -> str:
-    """Return a metric in words; one that is not in the table by its own name."""
-    return str(METRICS[metric].label) if metric in METRICS else metric
+    """Return a metric in words; one that is not in the catalogue by its own name."""
+    return _("Silence since the last report") if metric == SILENCE else label_of(metric)
 
 
 def unit_of(metric: str) -> str:
     """Return the unit a metric is measured in: `1` for ratios, `By`, `s`, or nothing."""
-    return METRICS[metric].unit if metric in METRICS else ""
+    if metric == SILENCE:
+        return Unit.SECONDS
+    known = CATALOGUE.get(metric)
+    return "" if known is None or known.unit == Unit.COUNT else known.unit
 
 
 def value_words(metric: str, value: float | None) -> str:
@@ -74,13 +56,9 @@ def value_words(metric: str, value: float | None) -> str:
 
 def summary_of(metric: str, instance: str, value: float, free_bytes: float | None) -> str:
     """Return why an alert is: "volume /srv is 93 % full, 4.1 GB free"."""
-    words = METRICS.get(metric, _UNKNOWN)
-    text = " ".join(
-        (
-            str(words.phrase)
-            % {"metric": metric, "instance": instance, "value": value_words(metric, value)}
-        ).split()
-    )
+    phrase = str(PHRASES.get(metric, _UNKNOWN))
+    parts = {"metric": metric, "instance": instance, "value": value_words(metric, value)}
+    text = " ".join((phrase % parts).split())
     if free_bytes is not None:
         text = _("%(what)s, %(size)s free") % {
             "what": text,

@@ -32,6 +32,9 @@ app.conf.beat_schedule = {
     "drop-old-telemetry": {"task": "monitoring.drop_old", "schedule": timedelta(minutes=10)},
     "refresh-devices": {"task": "agents.refresh_devices", "schedule": timedelta(minutes=5)},
     "drop-nonces": {"task": "agents.drop_nonces", "schedule": timedelta(hours=1)},
+    "render-waiting": {"task": "billing.render_waiting", "schedule": timedelta(hours=1)},
+    "price-exceptions": {"task": "billing.price_exceptions", "schedule": timedelta(hours=1)},
+    "prepare-last-month": {"task": "billing.prepare_last_month", "schedule": timedelta(hours=6)},
     "drop-done-deliveries": {"task": "core.drop_done", "schedule": timedelta(hours=6)},
 }
 

@@ -20,4 +20,8 @@ SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
         "billing.handlers.render_invoice",
         "billing.handlers.tell_about_invoice",
     ),
+    "billing.events.CreditNotePosted": (
+        "billing.handlers.render_credit_note",
+        "billing.handlers.tell_about_credit_note",
+    ),
 }

@@ -9,7 +9,7 @@ class TicketsConfig(AppConfig):
 
     def ready(self) -> None:
         """Give the shell what tickets bring: areas, the key for a new one."""
-        from msp.core import nav
+        from msp.core import nav, panels
         from tickets.selectors import approval_count, open_count
 
         nav.register_area(
@@ -43,3 +43,10 @@ class TicketsConfig(AppConfig):
         )
         nav.register_portal_area("home", _("Home"), "portal:home", 10)
         nav.register_portal_area("requests", _("Requests"), "portal:tickets", 20)
+        for page, order in (("client", 10), ("contact", 10), ("device", 30)):
+            panels.register(
+                page,
+                panels.Panel(
+                    "tickets", _("Tickets"), f"tickets:{page}-panel", order, "tickets.view"
+                ),
+            )

@@ -48,7 +48,9 @@ class TokenForm(forms.Form):
 class TicketForm(TokenForm):
     """A new ticket of one client; the client is chosen first, since all else depends on it."""
 
-    contact = forms.ModelChoiceField(None, label=_("Contact"), required=False)
+    contact: forms.ModelChoiceField[Any] = forms.ModelChoiceField(
+        None, label=_("Contact"), required=False
+    )
     subject = forms.CharField(label=_("Subject"), max_length=200)
     body = forms.CharField(label=_("What is it about"), widget=forms.Textarea, required=False)
     kind = forms.ChoiceField(
@@ -60,9 +62,15 @@ class TicketForm(TokenForm):
     urgency = forms.ChoiceField(
         label=_("How badly"), choices=Urgency.choices, initial=Urgency.MEDIUM
     )
-    site = forms.ModelChoiceField(None, label=_("Site"), required=False)
-    device = forms.ModelChoiceField(None, label=_("Device"), required=False)
-    owner = forms.ModelChoiceField(None, label=_("Owner"), required=False)
+    site: forms.ModelChoiceField[Any] = forms.ModelChoiceField(
+        None, label=_("Site"), required=False
+    )
+    device: forms.ModelChoiceField[Any] = forms.ModelChoiceField(
+        None, label=_("Device"), required=False
+    )
+    owner: forms.ModelChoiceField[Any] = forms.ModelChoiceField(
+        None, label=_("Owner"), required=False
+    )
     on_the_phone = forms.BooleanField(
         label=_("They are on the phone: log this as a call"), required=False
     )
@@ -155,7 +163,9 @@ class ReasonForm(forms.Form):
 class MoveForm(forms.Form):
     """Where a ticket belongs; the contact is chosen there, once it is."""
 
-    client = forms.ModelChoiceField(None, label=_("Client"), to_field_name="public_id")
+    client: forms.ModelChoiceField[Any] = forms.ModelChoiceField(
+        None, label=_("Client"), to_field_name="public_id"
+    )
     reason = forms.CharField(label=_("Why"), max_length=250, required=False)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tickets.views import queue, ticket, work
+from tickets.views import panels, queue, ticket, work
 
 app_name = "tickets"
 urlpatterns = [
@@ -14,6 +14,9 @@ urlpatterns = [
     path("tickets/time/", work.approvals, name="approvals"),
     path("tickets/time/<uuid:public_id>/", work.time_entry, name="time-entry"),
     path("tickets/time/<uuid:public_id>/approve", work.approve, name="time-approve"),
+    path("tickets/of-client/<uuid:public_id>/", panels.of_client, name="client-panel"),
+    path("tickets/of-contact/<uuid:public_id>/", panels.of_contact, name="contact-panel"),
+    path("tickets/of-device/<uuid:public_id>/", panels.of_device, name="device-panel"),
     path("tickets/<int:number>/", ticket.detail, name="detail"),
     path("tickets/<int:number>/thread", ticket.thread, name="thread"),
     path("tickets/<int:number>/head", ticket.head, name="head"),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -37,8 +36,11 @@ MAX_TEXT = 200
 
 @dataclass(frozen=True)
 class Fact:
+    """One line of a card: words, or an instant that the template writes in the reader's zone."""
+
     label: str
-    value: str
+    value: str = ""
+    at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,7 @@ def cards(sections: Iterable[InventorySection]) -> list[SectionCard]:
         SectionCard(
             title=str(TITLES.get(row.section, row.section)),
             facts=[
-                Fact(str(LABELS.get(path, path)), _words(path, value))
-                for path, value in list(_leaves("", row.content))[:MAX_FACTS]
+                _fact(path, value) for path, value in list(_leaves("", row.content))[:MAX_FACTS]
             ],
             seen_at=row.seen_at,
         )
@@ -71,16 +72,21 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
+def _fact(path: str, value: Any) -> Fact:
+    label = str(LABELS.get(path, path))
+    if path == "boot_time" and isinstance(value, int | float):
+        try:
+            return Fact(label, at=datetime.fromtimestamp(value / 1000, UTC))
+        except (OverflowError, ValueError, OSError):
+            return Fact(label, "–")
+    return Fact(label, _words(path, value))
+
+
 def _words(path: str, value: Any) -> str:
     if value is None or value == "":
         return "–"
     if path.endswith("_bytes") and isinstance(value, int | float):
         return byte_words(value)
-    if path == "boot_time" and isinstance(value, int | float):
-        try:
-            return date_format(datetime.fromtimestamp(value / 1000, UTC), "DATETIME_FORMAT")
-        except (OverflowError, ValueError, OSError):
-            return "–"
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     return str(value)[:MAX_TEXT]

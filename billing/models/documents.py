@@ -80,7 +80,9 @@ def _document_rules(table: str) -> list[models.CheckConstraint]:
             condition=Q(state__in=InvoiceState.values), name=f"{table}_state_known"
         ),
         models.CheckConstraint(
-            condition=Q(posted, number__isnull=False, posted_at__isnull=False, issued_on__isnull=False)
+            condition=Q(
+                posted, number__isnull=False, posted_at__isnull=False, issued_on__isnull=False
+            )
             | (~posted & Q(number__isnull=True, pdf__isnull=True)),
             name=f"{table}_number_when_posted",
         ),
@@ -171,9 +173,7 @@ class CreditNote(Document):
         constraints = [
             client_key("billing_creditnote"),
             *_document_rules("billing_creditnote"),
-            models.CheckConstraint(
-                condition=~Q(reason=""), name="billing_creditnote_has_reason"
-            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="billing_creditnote_has_reason"),
         ]
         indexes = [
             # The hourly sweep: PDFs that are still to be made.

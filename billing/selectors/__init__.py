@@ -8,13 +8,17 @@ from billing.selectors.contracts import (
 )
 from billing.selectors.documents import (
     credit_notes_of,
+    draft_invoices,
     expected_totals,
     get_credit_note,
     get_invoice,
     invoice_lines,
     invoice_list,
     invoices_of,
+    open_draft,
     pdf_bytes,
+    posted_page,
+    tickets_shown,
 )
 from billing.selectors.lines import (
     ReadyGroup,
@@ -26,19 +30,23 @@ from billing.selectors.lines import (
     waiting_of,
 )
 from billing.selectors.prices import (
+    BookEntry,
     HourPrice,
     client_prices,
     get_price_version,
     hour_price,
+    price_book,
     price_items,
 )
 
 __all__ = [
+    "BookEntry",
     "HourPrice",
     "ReadyGroup",
     "client_prices",
     "contract_lines_of",
     "credit_notes_of",
+    "draft_invoices",
     "draft_lines",
     "expected_totals",
     "get_contract_line",
@@ -51,11 +59,15 @@ __all__ = [
     "invoice_list",
     "invoices_of",
     "lines_of_period",
+    "open_draft",
     "own_profile",
     "pdf_bytes",
+    "posted_page",
+    "price_book",
     "price_items",
     "profile_for",
     "ready",
     "ready_count",
+    "tickets_shown",
     "waiting_of",
 ]

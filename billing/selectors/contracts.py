@@ -34,7 +34,9 @@ def profile_for(client: Client) -> BillingProfile | None:
 
 def own_profile(user: Principal, client: Client) -> BillingProfile | None:
     """Return a client's own billing profile."""
-    found: BillingProfile | None = BillingProfile.objects.seen_by(user).filter(client=client).first()
+    found: BillingProfile | None = (
+        BillingProfile.objects.seen_by(user).filter(client=client).first()
+    )
     return found
 
 

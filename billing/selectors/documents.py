@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import date
 from decimal import Decimal
 from typing import TypeVar
 from uuid import UUID
 
-from django.db.models import DecimalField, OuterRef, Prefetch, QuerySet, Subquery, Sum, Value
+from django.db.models import Count, DecimalField, OuterRef, Prefetch, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
 from billing.domain.pricing import InvoiceTotals, invoice_totals
@@ -24,9 +26,11 @@ from clients.models import Client
 from msp.core.errors import NotVisible
 from msp.core.money import Money
 from msp.core.scope import Principal
+from tickets import selectors as ticket_selectors
 
 D = TypeVar("D", Invoice, CreditNote)
 _RELATED = ("client__merged_into", "posted_by")
+_NOTHING = Value(Decimal(0))
 
 
 def invoice_list(user: Principal, *, state: str = "") -> QuerySet[Invoice]:
@@ -34,7 +38,7 @@ def invoice_list(user: Principal, *, state: str = "") -> QuerySet[Invoice]:
 
     The bytes of the PDF are not read.
     """
-    credited = (
+    sums = (
         CreditNote.objects.filter(invoice=OuterRef("pk"), state=InvoiceState.POSTED)
         .order_by()
         .values("invoice")
@@ -46,13 +50,44 @@ def invoice_list(user: Principal, *, state: str = "") -> QuerySet[Invoice]:
         rows = rows.filter(state=state)
     return (  # type: ignore[no-any-return]
         rows.select_related(*_RELATED)
-        .annotate(
-            credited=Coalesce(
-                Subquery(credited), Value(Decimal(0)), output_field=DecimalField()
-            )
-        )
+        .annotate(credited=Coalesce(Subquery(sums), _NOTHING, output_field=DecimalField()))
         .order_by("-pk")
     )
+
+
+def posted_page(user: Principal, *, before: int | None, size: int) -> list[Invoice]:
+    """Return posted invoices by number downward from `before`, and one more than `size`."""
+    rows = invoice_list(user, state=InvoiceState.POSTED).order_by("-number")
+    if before is not None:
+        rows = rows.filter(number__lt=before)
+    return list(rows[: size + 1])
+
+
+def draft_invoices(user: Principal) -> list[Invoice]:
+    """Return draft invoices, oldest month first, each with its `line_count` and `line_sum`."""
+    return list(
+        Invoice.objects.seen_by(user)
+        .exclude(state=InvoiceState.POSTED)
+        .select_related("client")
+        .annotate(
+            line_count=Count("draft_lines"),
+            line_sum=Coalesce(Sum("draft_lines__amount"), _NOTHING, output_field=DecimalField()),
+        )
+        .order_by("period", "pk")
+    )
+
+
+def open_draft(user: Principal, client: Client, period: date) -> Invoice | None:
+    """Return the draft invoice of a client's month."""
+    rows = Invoice.objects.seen_by(user).filter(client=client, period=period)
+    return rows.exclude(state=InvoiceState.POSTED).first()  # type: ignore[no-any-return]
+
+
+def tickets_shown(user: Principal, lines: Iterable[InvoiceLine | DraftLine]) -> set[int]:
+    """Return the numbers of the tickets behind lines that a person may open."""
+    numbers = {line.evidence["ticket"] for line in lines if "ticket" in line.evidence}
+    rows = ticket_selectors.ticket_list(user).filter(number__in=numbers)
+    return set(rows.values_list("number", flat=True))
 
 
 def invoices_of(user: Principal, client: Client) -> QuerySet[Invoice]:
@@ -81,7 +116,9 @@ def invoice_lines(user: Principal, invoice: Invoice) -> list[InvoiceLine] | list
         InvoiceLine.objects.seen_by(user)
         .filter(invoice=invoice)
         .annotate(
-            credited=Coalesce(Sum("credits__amount"), Value(Decimal(0)), output_field=DecimalField())
+            credited=Coalesce(
+                Sum("credits__amount"), Value(Decimal(0)), output_field=DecimalField()
+            )
         )
         .order_by("position")
     )

@@ -88,9 +88,7 @@ def lines_of_period(user: Principal, client: Client, period: date) -> list[Draft
         .select_related("contract", "client")
         .order_by("first_day", "pk")
     )
-    return sorted(
-        rows, key=lambda line: (line.state == DraftLineState.DROPPED, not line.exception)
-    )
+    return sorted(rows, key=lambda line: (line.state == DraftLineState.DROPPED, not line.exception))
 
 
 def draft_lines(user: Principal) -> QuerySet[DraftLine]:

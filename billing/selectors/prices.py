@@ -8,16 +8,17 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db.models import Prefetch, Q, QuerySet
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from billing.domain.pricing import TimeRounding
 from billing.enums import LineKind
 from billing.models import ClientPrice, ContractLine, PriceItem, PriceVersion
+from billing.words import day_words
 from clients import selectors as client_selectors
 from clients.models import Client
 from msp.core.errors import NotVisible
 from msp.core.scope import Principal
+from tickets.enums import WorkType
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def hour_price(
         .first()
     )
     if agreed is not None:
-        since = date_format(agreed.starts_on, "SHORT_DATE_FORMAT")
+        since = day_words(agreed.starts_on)
         source = _("agreed price since %(day)s") % {"day": since}
         return _terms(agreed.price_per_hour, agreed, source)
     version = (
@@ -74,10 +75,8 @@ def hour_price(
     )
     if version is None:
         return None
-    since = date_format(version.valid_from, "SHORT_DATE_FORMAT")
-    return _terms(
-        version.price_per_hour, version, _("price book since %(day)s") % {"day": since}
-    )
+    since = day_words(version.valid_from)
+    return _terms(version.price_per_hour, version, _("price book since %(day)s") % {"day": since})
 
 
 def _terms(
@@ -94,6 +93,40 @@ def price_items() -> QuerySet[PriceItem]:
         .order_by("currency", "-valid_from")
     )
     return PriceItem.objects.prefetch_related(Prefetch("versions", versions, "shown"))
+
+
+@dataclass(frozen=True)
+class BookEntry:
+    """A version of a price, and whether it holds, is to come, or is past."""
+
+    version: PriceVersion
+    standing: str
+
+
+def price_book(today: date) -> list[tuple[str, str, list[BookEntry]]]:
+    """Return each sort of work with its name and versions; also those without any price."""
+    versions: dict[str, list[PriceVersion]] = {
+        item.work_type: item.shown for item in price_items() if item.work_type
+    }
+    return [
+        (work.value, str(work.label), _standing(versions.get(work.value, []), today))
+        for work in WorkType
+    ]
+
+
+def _standing(versions: list[PriceVersion], today: date) -> list[BookEntry]:
+    """Mark versions, newest first within a currency: the first that has begun holds."""
+    entries, holding = [], set()
+    for version in versions:
+        if version.valid_from > today:
+            standing = "coming"
+        elif version.currency in holding:
+            standing = "past"
+        else:
+            standing = "holds"
+            holding.add(version.currency)
+        entries.append(BookEntry(version, standing))
+    return entries
 
 
 def get_price_version(public_id: UUID | str) -> PriceVersion:

@@ -16,9 +16,8 @@ from clients import selectors, services
 from clients.forms import ClientFilter, ClientForm, MergeForm, SiteForm
 from clients.models import Client
 from clients.permissions import reaches_all
-from clients.views.parts import PersonRequest, form_page, page_of
+from clients.views.parts import PersonRequest, form_page, page_of, panels_of
 from msp.core.pages import render_page
-from msp.core.panels import panels
 from msp.core.permissions import can
 
 #: Rows of sites, contacts and contracts on the client's own page; the rest has pages of its own.
@@ -49,14 +48,7 @@ def detail(request: PersonRequest, public_id: UUID) -> HttpResponse:
         return redirect(_url(survivor))
     user = request.user
     context = _frame(request, client, "overview") | {
-        "panels": [
-            {
-                "key": panel.key,
-                "title": panel.title,
-                "url": reverse(panel.url_name, args=[public_id]),
-            }
-            for panel in panels("client", user)
-        ],
+        "panels": panels_of("client", public_id, user),
         "sites": selectors.sites_of(user, client)[:FEW],
         "contacts": selectors.contacts_of(user, client)[:FEW],
         "contracts": selectors.contracts_of(user, client)[:FEW],

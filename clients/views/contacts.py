@@ -15,7 +15,7 @@ from clients import selectors, services
 from clients.enums import ContactRole
 from clients.forms import ContactForm
 from clients.models import Contact
-from clients.views.parts import PersonRequest, form_page
+from clients.views.parts import PersonRequest, form_page, panels_of
 from msp.core.pages import render_page
 from msp.core.permissions import can
 
@@ -29,6 +29,7 @@ def detail(request: PersonRequest, public_id: UUID) -> HttpResponse:
     contact = selectors.get_contact(request.user, public_id)
     context = {
         "contact": contact,
+        "panels": panels_of("contact", public_id, request.user),
         "role_labels": [ContactRole(role).label for role in contact.roles],
         "may_change": can(request.user, "clients.change", contact.client_id),
     }

@@ -17,7 +17,7 @@ from clients.domain import coverage
 from clients.enums import ContractState, CoveredHours, CoveredWork
 from clients.forms import ContractForm, EndForm, ListFilter, TesterForm, coverage_formset
 from clients.models import Contract
-from clients.views.parts import PersonRequest, form_page, page_of, save_form
+from clients.views.parts import PersonRequest, form_page, page_of, panels_of, save_form
 from msp.core import clock
 from msp.core.pages import render_page
 from msp.core.permissions import can
@@ -62,6 +62,7 @@ def _detail(request: PersonRequest, contract: Contract) -> dict[str, Any]:
         )
     return {
         "contract": contract,
+        "panels": panels_of("contract", contract.public_id, request.user),
         "rules": [
             {
                 "work": CoveredWork(rule["work_type"]).label,

@@ -6,15 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django import forms
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 
 from msp.core.errors import BadInput, NotVisible, ServiceError
 from msp.core.models import User
 from msp.core.pages import render_page
+from msp.core.panels import panels
 
 ROWS = 50
 
@@ -69,6 +72,14 @@ def form_page(
             return redirect(then(done))
     context = {"form": form, "title": title, "cancel_url": cancel, **(extra or {})}
     return render_page(request, template, context, status=status)
+
+
+def panels_of(page: str, public_id: UUID, user: User) -> list[dict[str, Any]]:
+    """Return the fragments that apps above put onto a page ("client", "contact", "contract")."""
+    return [
+        {"key": panel.key, "title": panel.title, "url": reverse(panel.url_name, args=[public_id])}
+        for panel in panels(page, user)
+    ]
 
 
 @dataclass(frozen=True)

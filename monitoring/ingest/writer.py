@@ -177,7 +177,7 @@ class Writer:
         try:
             if not self._try_connection():
                 raise Away
-            self._store(group, careful=False)
+            self._store(group)
         except Away:
             _answer(group, Away())
         except Exception as error:
@@ -190,7 +190,9 @@ class Writer:
             self._away_until = time.monotonic() + RECONNECT_SECONDS
             _answer(group, Away())
 
-    def _store(self, group: Sequence[_Waiting], *, careful: bool) -> None:
+    def _store(
+        self, group: Sequence[_Waiting], *, careful: bool = False, again: bool = False
+    ) -> None:
         """Commit a group, and halve it as long as the data are at fault.
 
         Errors: whatever is the database's fault; then nobody who is not answered was stored, or
@@ -198,25 +200,30 @@ class Writer:
         """
         try:
             outcomes, group_id = self._commit([waiting.report for waiting in group], careful)
-        except UniqueViolation:
+        except UniqueViolation as error:
             self._connection.rollback()
-            if not careful:
-                self._store(group, careful=True)
-                return
-            self._halve(group)
+            if careful:
+                self._halve(group, error)
+            else:
+                self._store(group, careful=True, again=again)
+        except CheckViolation as error:
+            self._connection.rollback()
+            if again:
+                self._halve(group, error)
+            else:  # a partition that we knew was dropped behind our back
+                self._forget_partitions()
+                self._store(group, careful=careful, again=True)
         except Exception as error:
             if is_transient(error) or self._connection.closed:
                 raise
             self._connection.rollback()
-            if isinstance(error, CheckViolation):  # a partition was dropped behind our back
-                self._forget_partitions()
             self._halve(group, error)
         else:
             if group_id is not None:
                 self._on_group(group_id)
             _answer(group, outcomes)
 
-    def _halve(self, group: Sequence[_Waiting], error: Exception | None = None) -> None:
+    def _halve(self, group: Sequence[_Waiting], error: Exception) -> None:
         if len(group) == 1:
             report = group[0].report
             log.error(
@@ -228,8 +235,8 @@ class Writer:
             _answer(group, [POISON])
             return
         middle = len(group) // 2
-        self._store(group[:middle], careful=False)
-        self._store(group[middle:], careful=False)
+        self._store(group[:middle])
+        self._store(group[middle:])
 
     # -- one transaction
 

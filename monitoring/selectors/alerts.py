@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -262,7 +262,7 @@ def _of(user: Principal, which: Q, limit: int) -> list[Alert]:
     return list(rows.order_by(F("closed_at").desc(nulls_first=True), "-opened_at", "-pk")[:limit])
 
 
-def _worst(row: dict[str, Any]) -> Severity:
+def _worst(row: Mapping[str, Any]) -> Severity:
     if row["critical"]:
         return Severity.CRITICAL
     return Severity.WARNING if row["warning"] else Severity.INFO

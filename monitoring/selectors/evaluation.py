@@ -55,13 +55,15 @@ def lock_waiting(group_ids: Collection[int]) -> list[IngestGroup]:
     )
 
 
-def behind(device_ids: Collection[int]) -> set[int]:
-    """Return those of the devices that have reports in groups still waiting."""
-    wanted = set(device_ids)
+def newest_waiting(device_ids: Collection[int]) -> dict[int, int]:
+    """Return the newest group that waits with reports of each device; none for the others."""
+    found: dict[int, int] = {}
     waiting = IngestGroup.objects.filter(
-        evaluated_at__isnull=True, devices__overlap=sorted(wanted)
-    ).values_list("devices", flat=True)
-    return wanted & {device_id for devices in waiting for device_id in devices}
+        evaluated_at__isnull=True, devices__overlap=sorted(device_ids)
+    )
+    for group_id, devices in waiting.order_by("pk").values_list("pk", "devices"):
+        found |= dict.fromkeys(devices, group_id)
+    return found
 
 
 def active_devices(by: Principal, device_ids: Collection[int]) -> dict[int, Device]:

@@ -87,9 +87,8 @@ def raise_alert(
         return standing, False
     record_transition(alert, was, State.FIRING, at=at, value=value, why=alert.summary)
     _touch(alert)
-    if ticket_now:
-        open_due_tickets([device.pk], by=by, even_if_behind=True)
-        alert.refresh_from_db(fields=["ticket"])
+    if ticket_now and rule.opens_ticket:
+        _give_tickets([alert], by=by)
     return alert, True
 
 
@@ -211,41 +210,27 @@ def recheck_after_resolution(ticket_id: int, *, by: Principal) -> list[Ticket]:
 
 
 @transaction.atomic
-def open_due_tickets(
-    device_ids: Collection[int], *, by: Principal, even_if_behind: bool = False
-) -> list[Ticket]:
+def open_due_tickets(device_ids: Collection[int], *, by: Principal) -> list[Ticket]:
     """Give each open alert of these devices that should have a ticket one; return those opened.
 
-    An alert whose device and family have an open ticket joins it. While reports of a device still
-    wait to be evaluated nothing is opened, so that catching up tells only of what is still true;
-    the caller holds the lock of the devices. A ticket that was resolved is followed by a new one as
-    soon as a later sample shows the alert to be still true.
+    Only what is still true: the rule sees the series firing, and no later report of the device
+    waits to be evaluated, so that catching up opens nothing for what is over. A ticket that was
+    resolved is followed by a new one as soon as a later sample shows the alert to be still true.
+    The caller holds the locks of the devices.
     """
     owing = selectors.owing_a_ticket(by, device_ids)
     if not owing:
         return []
-    if not even_if_behind:
-        late = selectors.behind({alert.device_id for alert in owing})
-        owing = [alert for alert in owing if alert.device_id not in late]
-        states = _states_of(owing, by=by)
-        owing = [alert for alert in owing if _is_still_true(alert, states.get(_series(alert)))]
-    standing = selectors.lock_tickets_of_groups(
-        by, {alert.client_id for alert in owing}, {alert.group_key for alert in owing}
+    states = _states_of(owing, by=by)
+    waiting = selectors.newest_waiting({alert.device_id for alert in owing})
+    return _give_tickets(
+        [
+            alert
+            for alert in owing
+            if _is_still_true(alert, states.get(_series(alert)), waiting.get(alert.device_id, 0))
+        ],
+        by=by,
     )
-    opened: list[Ticket] = []
-    # What joins goes first: see the top of this module.
-    for alert in sorted(owing, key=lambda one: (_group(one) not in standing, one.pk)):
-        ticket = standing.get(_group(alert))
-        if ticket is not None:
-            tickets.note_from_system(ticket.pk, body=words.joined_note(alert), by=by)
-        else:
-            ticket = _open_ticket(alert, by=by)
-            standing[_group(alert)] = ticket
-            opened.append(ticket)
-        alert.ticket = ticket
-        alert.save(update_fields=["ticket"])
-        _touch(alert)
-    return opened
 
 
 @transaction.atomic
@@ -325,6 +310,27 @@ def _acknowledge(alert: Alert, *, by: User) -> None:
     _touch(alert)
 
 
+def _give_tickets(owing: Collection[Alert], *, by: Principal) -> list[Ticket]:
+    """Let alerts join the open ticket of their device and family, or open one; return those."""
+    standing = selectors.lock_tickets_of_groups(
+        by, {alert.client_id for alert in owing}, {alert.group_key for alert in owing}
+    )
+    opened: list[Ticket] = []
+    # What joins goes first: see the top of this module.
+    for alert in sorted(owing, key=lambda one: (_group(one) not in standing, one.pk)):
+        ticket = standing.get(_group(alert))
+        if ticket is not None:
+            tickets.note_from_system(ticket.pk, body=words.joined_note(alert), by=by)
+        else:
+            ticket = _open_ticket(alert, by=by)
+            standing[_group(alert)] = ticket
+            opened.append(ticket)
+        alert.ticket = ticket
+        alert.save(update_fields=["ticket"])
+        _touch(alert)
+    return opened
+
+
 def _open_ticket(alert: Alert, *, by: Principal) -> Ticket:
     """Open a ticket for an alert; the resolved one it follows gets a line about it."""
     impact, urgency = _WEIGHT[alert.severity]
@@ -347,9 +353,14 @@ def _open_ticket(alert: Alert, *, by: Principal) -> Ticket:
     return ticket
 
 
-def _is_still_true(alert: Alert, state: RuleState | None) -> bool:
-    """Say whether the rule sees the series firing, by a sample later than the last resolution."""
+def _is_still_true(alert: Alert, state: RuleState | None, waiting: int) -> bool:
+    """Say whether the series is firing by the last report, and by one after the last resolution.
+
+    `waiting` is the newest group with reports of the device that is yet to be evaluated, or 0.
+    """
     if state is None or state.state != State.FIRING or state.last_ms is None:
+        return False
+    if state.last_group_id is not None and waiting > state.last_group_id:
         return False
     if alert.ticket is None:
         return True

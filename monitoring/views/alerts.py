@@ -73,11 +73,11 @@ def group(request: PersonRequest, rule_id: UUID, client_id: UUID) -> HttpRespons
     """List the alerts of one rule at one client that are not over."""
     client = client_selectors.get_client(request.user, client_id)
     rule = rule_selectors.get_rule(request.user, rule_id)
+    wanted = AlertFilter(tab="all", client=str(client.public_id), rule=str(rule.public_id))
     found = list(
-        selectors.alert_list(
-            request.user,
-            AlertFilter(tab="all", client=str(client.public_id), rule=str(rule.public_id)),
-        ).in_order()[: selectors.CLOSED_PAGE]
+        selectors.alert_list(request.user, wanted).order_by("-opened_at", "-pk")[
+            : selectors.CLOSED_PAGE
+        ]
     )
     states = selectors.now_values(request.user, found)
     context = {

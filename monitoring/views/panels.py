@@ -26,7 +26,7 @@ def device_panel(request: PersonRequest, public_id: UUID) -> HttpResponse:
 def ticket_panel(request: PersonRequest, number: int) -> HttpResponse:
     """Show the alerts that opened or joined a ticket."""
     ticket = ticket_selectors.get_ticket(request.user, number)
-    return _panel(request, selectors.alerts_of_ticket(request.user, ticket), with_ticket=False)
+    return _panel(request, selectors.alerts_of_ticket(request.user, ticket), in_lines=True)
 
 
 def client_panel(request: PersonRequest, public_id: UUID) -> HttpResponse:
@@ -41,6 +41,8 @@ def _panel(request: PersonRequest, found: list, **more: object) -> HttpResponse:
         "rows": shapes.alert_rows(request.user, found, states),
         "with_device": True,
         "with_ticket": True,
+        # The ticket page has a narrow place for it.
+        "in_lines": False,
         "url": request.path,
     } | more
     return render_page(request, _TEMPLATE, context, part="rows")

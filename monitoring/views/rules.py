@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -11,6 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from agents.enums import DeviceRole
 from clients import selectors as client_selectors
 from monitoring import notifications as words
 from monitoring import permissions, services
@@ -27,7 +29,7 @@ UNPROCESSABLE = 422
 
 def rule_list(request: PersonRequest) -> HttpResponse:
     """List the rules with their conditions in words."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "rule": rule,
             "version": version,
@@ -42,7 +44,7 @@ def rule_list(request: PersonRequest) -> HttpResponse:
         "rows": rows,
         "may_add": can(request.user, "monitoring.rules"),
         "may_add_defaults": permissions.can_make_rules_for_all(request.user)
-        and not any(row["rule"].key for row in rows),  # type: ignore[union-attr]
+        and not any(row["rule"].key for row in rows),
     }
     return render_page(request, "monitoring/rule_list.html", context)
 
@@ -144,5 +146,4 @@ def _page(
 
 
 def _role_words(rule: Rule) -> str:
-    choices = dict(Rule._meta.get_field("roles").base_field.choices)  # type: ignore[union-attr]
-    return ", ".join(str(choices[role]) for role in rule.roles) or _("All devices")
+    return ", ".join(str(DeviceRole(role).label) for role in rule.roles) or _("All devices")

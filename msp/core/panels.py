@@ -29,7 +29,10 @@ _panels: dict[str, dict[str, Panel]] = {}
 
 
 def register(page: str, panel: Panel) -> None:
-    """Add a fragment to a page: "client", "device" or "ticket"; registering twice replaces."""
+    """Add a fragment to a page ("client", "contact", "contract", "device", "ticket").
+
+    Registering a key twice replaces it.
+    """
     _panels.setdefault(page, {})[panel.key] = panel
 
 

@@ -13,7 +13,7 @@ from agents import services as agents
 from agents.models import Device
 from clients import services as clients
 from clients.enums import CoveredHours, CoveredWork
-from clients.models import Client, Contact, Site
+from clients.models import Client, Contact, Contract, Site
 from msp.core.models import Role, User
 from msp.core.scope import Principal
 from msp.core.services.people import add_staff, give_role
@@ -41,6 +41,7 @@ class Cast:
 
     people: dict[str, User] = field(default_factory=dict)
     clients: dict[str, Client] = field(default_factory=dict)
+    contracts: dict[str, Contract] = field(default_factory=dict)
     sites: dict[str, Site] = field(default_factory=dict)
     contacts: dict[str, Contact] = field(default_factory=dict)
     devices: dict[str, Device] = field(default_factory=dict)
@@ -155,7 +156,7 @@ def _add_harbour(
             _rule(CoveredWork.PROJECT, CoveredHours.ANY, "5.1 Projects", covered=False),
         ],
     )
-    clients.activate_contract(contract.pk, by=by)
+    cast.contracts["harbour"] = clients.activate_contract(contract.pk, by=by)
 
 
 def _add_oakfield(
@@ -195,7 +196,7 @@ def _add_oakfield(
             _rule(CoveredWork.ANY, CoveredHours.ANY, "4.2 Work by the hour", covered=False),
         ],
     )
-    clients.activate_contract(contract.pk, by=by)
+    cast.contracts["oakfield"] = clients.activate_contract(contract.pk, by=by)
 
 
 def _add_contact(

@@ -13,7 +13,7 @@ from msp.core.enums import Channel, NotificationState
 from msp.core.models import Notification
 from msp.core.scope import SystemPrincipal, acting_as
 from msp.demo import cast as people
-from msp.demo import stories
+from msp.demo import money, stories
 from msp.demo.cast import Cast, SignIn
 from msp.demo.telling import Teller
 from msp.demo.times import Back, instant
@@ -55,9 +55,11 @@ def make_demo(seed: int) -> Made:
             people.add_clients(cast, by=BY, today=begin.date())
             people.add_devices(cast, by=BY, seed=seed)
             monitoring.ensure_default_rules(by=BY)
+            money.add_prices(cast, by=cast.people["bill"], today=begin.date())
         teller = Teller(cast, now, by=BY)
         teller.add(stories.PAST)
         teller.add(stories.OPEN)
+        money.plan_invoices(teller, by=cast.people["bill"])
         teller.tell()
         _let_the_past_rest()
         return Made(
@@ -70,6 +72,6 @@ def make_demo(seed: int) -> Made:
 
 def _let_the_past_rest() -> None:
     """Send no mail of weeks past to made-up addresses, and leave only fresh news unread."""
-    Notification.objects.filter(
-        channel=Channel.EMAIL, state=NotificationState.PENDING
-    ).update(state=NotificationState.SENT, sent_at=clock.now())
+    Notification.objects.filter(channel=Channel.EMAIL, state=NotificationState.PENDING).update(
+        state=NotificationState.SENT, sent_at=clock.now()
+    )

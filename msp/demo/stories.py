@@ -1,4 +1,5 @@
 """What happened at the demo's clients: some thirty pieces of work, in every state."""
+# ruff: noqa: E501 - people's words are not cut into pieces
 
 from __future__ import annotations
 

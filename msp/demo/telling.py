@@ -123,7 +123,7 @@ class Teller:
     cast: Cast
     now: datetime
     by: Principal = field(default_factory=lambda: SystemPrincipal("demo"))
-    _acts: list[tuple[datetime, int, Principal, Callable[[], None]]] = field(default_factory=list)
+    _acts: list[tuple[datetime, int, Principal, Callable[[], object]]] = field(default_factory=list)
 
     def add(self, stories: Iterable[Story | Volume]) -> None:
         """Line up the steps of stories.
@@ -146,9 +146,13 @@ class Teller:
                 if step.do == "worked" and isinstance(step.when, Back) and step.when.days > 1:
                     self._approve_later(step.when, told)
 
-    def act(self, when: When, by: Principal, what: Callable[[], None]) -> None:
+    def act(self, when: When, by: Principal, what: Callable[[], object]) -> None:
         """Line up anything else."""
-        self._line_up(instant(when, self.now), by, what)
+        self.act_at(instant(when, self.now), by, what)
+
+    def act_at(self, at: datetime, by: Principal, what: Callable[[], object]) -> None:
+        """Line up anything else at an instant."""
+        self._line_up(at, by, what)
 
     def tell(self) -> None:
         """Run everything."""
@@ -164,13 +168,13 @@ class Teller:
             tickets.sweep_clocks()
             events.deliver_all()
 
-    def _line_up(self, at: datetime, by: Principal, what: Callable[[], None]) -> None:
+    def _line_up(self, at: datetime, by: Principal, what: Callable[[], object]) -> None:
         self._acts.append((at, len(self._acts), by, what))
 
     def _who(self, short: str) -> Principal:
         return self.cast.people[short] if short else self.by
 
-    def _opening(self, story: Story, told: _Told) -> Callable[[], None]:
+    def _opening(self, story: Story, told: _Told) -> Callable[[], object]:
         contact = self.cast.contacts.get(story.contact)
         device = self.cast.devices.get(story.device)
 
@@ -195,7 +199,7 @@ class Teller:
 
         return open_it
 
-    def _alarm(self, story: Volume, told: _Told, at: datetime) -> Callable[[], None]:
+    def _alarm(self, story: Volume, told: _Told, at: datetime) -> Callable[[], object]:
         def raise_it() -> None:
             version = RuleVersion.objects.filter(rule__key=VOLUME_RULE).order_by("-number")[0]
             told.alert, _made = monitoring.raise_alert(
@@ -221,7 +225,7 @@ class Teller:
 
         self.act(Back(when.days - 1, APPROVED_AT), manager, approve)
 
-    def _step(self, step: Step, told: _Told) -> Callable[[], None]:
+    def _step(self, step: Step, told: _Told) -> Callable[[], object]:
         return lambda: getattr(self, f"_do_{step.do}")(step, told)
 
     def _do_say(self, step: Step, told: _Told) -> None:

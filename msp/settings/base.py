@@ -16,6 +16,9 @@ VAR_DIR = Path(env.text("VAR_DIR", str(BASE_DIR / "var"), why="Where embedded da
 # ---------------------------------------------------------------- who and where we are
 MSP_NAME = env.text("MSP_NAME", "Brightwater IT", why="The name of the MSP, shown everywhere.")
 MSP_PHONE = env.text("MSP_PHONE", "", why="The telephone number shown to clients on every page.")
+MSP_ADDRESS = env.text("MSP_ADDRESS", "", why="The MSP's address on invoices; `;` parts lines.")
+MSP_TAX_ID = env.text("MSP_TAX_ID", "", why="The tax number of the MSP, on invoices.")
+MSP_BANK = env.text("MSP_BANK", "", why="Where invoices are paid; `;` parts lines.")
 PUBLIC_URL = env.text(
     "PUBLIC_URL", "http://localhost:8000", why="The address people and agents use, without a path."
 ).rstrip("/")

@@ -40,7 +40,7 @@ def _faults(stage: Stage, beat_schedule: str, *, faults: int, seed: int) -> None
     with owner.cursor() as cursor:
         cursor.execute(EFFECTS)
         cursor.execute("GRANT INSERT ON fault_effect TO PUBLIC")
-    stage.start("worker", *WORKER)
+    stage.start("worker", *WORKER, stdout=subprocess.DEVNULL)
     stage.start("beat", *BEAT, beat_schedule)
     published = 0
     slowest = 0.0
@@ -66,7 +66,7 @@ def _faults(stage: Stage, beat_schedule: str, *, faults: int, seed: int) -> None
         publisher.wait()
         stage.processes.pop("publisher")
         if kind != "flush":
-            stage.start("worker", *WORKER)
+            stage.start("worker", *WORKER, stdout=subprocess.DEVNULL)
         while _done(owner) < published:
             waited = time.monotonic() - struck
             assert waited <= RECOVERY_SECONDS, f"fault {fault} ({kind}): not recovered"

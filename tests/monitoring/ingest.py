@@ -1,7 +1,7 @@
 """What the tests of the telemetry door share: devices with keys, reports, signing, ASGI calls.
 
 Signatures are made by the package http-message-signatures and bodies by the package msgpack:
-neither is our own code. Reports go through the real application with the ingest's own database login.
+neither is our own code. Reports go through the real application with the ingest's own login.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class Machine:
             "clock_offset": 0,
             "layout": layout_name(series),
             "layout_def": series,
-            "rows": [[now_ms() - self.seq, floats(*values)]],
+            "rows": [[now_ms() - 5000 + self.seq, floats(*values)]],
             "events": [],
             "lost": [],
             "boot_id": "5f1c7f0e",

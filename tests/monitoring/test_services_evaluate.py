@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from unittest import mock
 
 import pytest
@@ -445,3 +445,39 @@ def copy_alert(change: str) -> None:
             f"INSERT INTO monitoring_alert (public_id, {', '.join(columns)}) "
             f"SELECT gen_random_uuid(), {', '.join(chosen)} FROM monitoring_alert"
         )
+
+
+def test_what_is_recovering_is_not_opened_again(server: Device, technician: User) -> None:
+    factories.rule(figures=Figures(0.90, 0.85, for_seconds=0, keep_firing_for_seconds=600))
+    services.evaluate_group(factories.report(server, 0.93).pk)
+    resolve(technician)
+    minutes_later(server, 0.5)
+    assert Alert.objects.get().state == "open"
+    assert Ticket.objects.count() == 1
+
+
+def test_a_group_that_cannot_be_judged_keeps_no_later_alert_from_its_ticket(
+    server: Device,
+) -> None:
+    factories.rule()
+    broken = factories.report(server, 0.1)
+    clock.advance(MINUTE)
+    factories.report(server, 0.93)
+    rows_of_group = evaluate.TimeSeriesStore.rows_of_group
+
+    def fails(self: object, group: IngestGroup) -> object:
+        if group.pk == broken.pk:
+            raise ValueError("no such layout")
+        return rows_of_group(self, group)  # type: ignore[arg-type]
+
+    with mock.patch.object(evaluate.TimeSeriesStore, "rows_of_group", fails):
+        services.evaluate_due()
+    assert Alert.objects.get().ticket is not None
+
+
+def test_a_group_without_reports_is_done_at_once(server: Device) -> None:
+    """An idle node commits one to show that it listens."""
+    factories.rule()
+    group = factories.reports([])
+    assert services.evaluate_group(group.pk) == 1
+    assert not RuleState.objects.exists()

@@ -214,3 +214,40 @@ def test_a_rule_for_servers_leaves_workstations_alone(workstation: Device) -> No
     factories.rule(roles=["server"])
     services.evaluate_group(factories.report(workstation, 0.99).pk)
     assert not Alert.objects.exists()
+
+
+def test_a_rule_has_no_other_words_to_change(service_manager: User) -> None:
+    rule = factories.rule()
+    with pytest.raises(BadInput):
+        services.change_rule(rule.public_id, by=service_manager, metric="system.uptime")
+
+
+def test_only_a_client_stands_in_for_all(service_manager: User) -> None:
+    rule = factories.rule()
+    with pytest.raises(BadInput) as refusal:
+        services.add_rule(
+            by=service_manager,
+            name="Other",
+            metric=factories.USED,
+            figures=FIGURES,
+            replaces_id=rule.pk,
+        )
+    assert refusal.value.field == "replaces"
+
+
+def test_a_rule_that_is_not_there_is_not_replaced(server: Device, service_manager: User) -> None:
+    with pytest.raises(NotVisible):
+        services.add_rule(
+            by=service_manager,
+            name="Other",
+            metric=factories.USED,
+            figures=FIGURES,
+            client_id=server.client_id,
+            replaces_id=987654321,
+        )
+
+
+def test_a_rule_needs_something_to_measure(service_manager: User) -> None:
+    with pytest.raises(BadInput) as refusal:
+        services.add_rule(by=service_manager, name="Rule", metric=" ", figures=FIGURES)
+    assert refusal.value.field == "metric"

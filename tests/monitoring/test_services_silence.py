@@ -198,3 +198,18 @@ def test_the_span_of_listening_grows_with_each_report(server: Device) -> None:
     pass_minutes(3, server)
     span = Listening.objects.get()
     assert (span.since, span.until) == (began, clock.now())
+
+
+def test_being_offline_opens_no_ticket_for_what_was_resolved_before(
+    server: Device, other: Device, technician: User
+) -> None:
+    """The volume's ticket was resolved, then the server fell silent: nothing new on the volume."""
+    factories.rule()
+    services.evaluate_group(factories.report(server, 0.93).pk)
+    hear(other)
+    number = Ticket.objects.get().number
+    tickets.resolve_ticket(number, by=technician, resolution="Emptied the log folder.")
+    pass_minutes(7, other)
+    services.evaluate_due()
+    opened = Ticket.objects.exclude(number=number)
+    assert [ticket.subject for ticket in opened] == ["SRV-01: no report for 5 min"]

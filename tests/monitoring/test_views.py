@@ -14,6 +14,7 @@ from django.urls import reverse
 from agents.models import Device
 from monitoring import services
 from monitoring.models import Alert, Rule, RuleVersion
+from monitoring.selectors import alerts as selectors
 from monitoring.selectors.alerts import group_id
 from msp.core import clock
 from msp.core.enums import GrantScope
@@ -465,3 +466,60 @@ def test_the_default_rules_are_offered_where_they_are_missing(service_manager: U
     page = text(browser.get(reverse("monitoring:rules")))
     assert "Server offline" in page
     assert "Add them" not in page
+
+
+def test_closed_alerts_come_in_pages(
+    browser: Browser, server: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selectors, "CLOSED_PAGE", 2)
+    rule = factories.rule()
+    for number in range(3):
+        alert = factories.alert(server, rule, instance=f"/v{number}")
+        services.clear_alert(alert, by=SystemPrincipal("tests"), at=clock.now())
+    first = browser.get(reverse("monitoring:alerts"), {"tab": "closed"})
+    assert [row.alert.instance for row in first.context["closed"]] == ["/v2", "/v1"]
+    second = browser.get(first.context["next_url"])
+    assert [row.alert.instance for row in second.context["closed"]] == ["/v0"]
+    assert second.context["next_url"] == ""
+
+
+def test_groups_come_in_pages(
+    browser: Browser, server: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selectors, "PAGE", 1)
+    factories.alert(server, factories.rule("First", severity="critical"), severity="critical")
+    factories.alert(server, factories.rule("Second"))
+    first = browser.get(reverse("monitoring:alerts"))
+    second = browser.get(first.context["next_url"])
+    names = [[row.group.rule.name for row in page.context["groups"]] for page in (first, second)]
+    assert names == [["First"], ["Second"]]
+    assert second.context["prev_url"]
+
+
+def test_the_list_of_a_client_names_it(browser: Browser, server: Device) -> None:
+    factories.alert(server, factories.rule())
+    url = reverse("monitoring:alerts")
+    page = text(browser.get(url, {"client": str(server.client.public_id)}))
+    assert "Remove filter client" in page
+    assert "SRV-01" in page
+    absent = {"client": "00000000-0000-4000-8000-000000000000"}
+    assert browser.get(url, absent).status_code == 404
+
+
+def test_the_page_of_a_silent_server_has_no_chart(browser: Browser, server: Device) -> None:
+    rule = factories.rule(
+        "Silent", metric="msp.device.silence", figures=services.Figures(300, 300, for_seconds=0)
+    )
+    alert = factories.alert(server, rule, instance="")
+    page = text(browser.get(reverse("monitoring:alert", args=[alert.public_id])))
+    assert "Silence since the last report" in page
+    assert "alert-chart" not in page
+
+
+def test_a_metric_that_is_not_in_the_catalogue_is_shown_by_its_name(
+    browser: Browser, server: Device
+) -> None:
+    factories.rule("Odd", metric="msp.odd", figures=services.Figures(5, 4, for_seconds=0))
+    services.evaluate_group(factories.report(server, {("msp.odd", "x"): 7.0}).pk)
+    assert Alert.objects.get().summary == "msp.odd x is 7"
+    assert "msp.odd" in text(browser.get(reverse("monitoring:rules")))

@@ -146,9 +146,7 @@ def test_opens_one_ticket_for_a_form_sent_twice(technician):
     values = {"client": acme.public_id, "subject": "X", "kind": "incident", "impact": "low"}
     browser = signed_in(technician)
     for _time in range(2):
-        answer = browser.post(
-            reverse("tickets:new"), values | {"urgency": "low", "token": "same"}
-        )
+        answer = browser.post(reverse("tickets:new"), values | {"urgency": "low", "token": "same"})
         assert answer.status_code == 302
     assert Ticket.objects.unscoped().count() == 1
 
@@ -193,9 +191,7 @@ def test_changes_owner_priority_and_status_from_the_head(technician):
 
 
 @pytest.mark.parametrize("size", [3, 30])
-def test_asks_as_many_questions_for_a_long_queue(
-    technician, django_assert_max_num_queries, size
-):
+def test_asks_as_many_questions_for_a_long_queue(technician, django_assert_max_num_queries, size):
     for number in range(size):
         ticket_of_acme(subject=f"Ticket {number}", priority=f"p{number % 4 + 1}")
     browser = signed_in(technician)
@@ -210,9 +206,7 @@ ASKED: dict[str, int] = {}
 
 
 @pytest.mark.parametrize("size", [3, 30])
-def test_asks_as_many_questions_for_a_long_ticket(
-    technician, django_assert_max_num_queries, size
-):
+def test_asks_as_many_questions_for_a_long_ticket(technician, django_assert_max_num_queries, size):
     from tickets.services import add_message, log_time
 
     ticket = ticket_of_acme()
@@ -257,6 +251,27 @@ def test_heads_the_queue_by_due_time(technician):
     ticket_of_acme(subject="Urgent", priority="p1")
     ticket_of_acme(subject="Calm", priority="p4")
     clock.advance(timedelta(minutes=16))
-    page = signed_in(technician).get(reverse("tickets:queue")).content.decode().split("data-rows")[-1]
+    page = (
+        signed_in(technician).get(reverse("tickets:queue")).content.decode().split("data-rows")[-1]
+    )
     assert page.index("Past due") < page.index("Urgent") < page.index("Today")
     assert page.index("Today") < page.index("Calm")
+
+
+def test_shows_tickets_on_the_pages_of_client_contact_and_device(technician, restricted):
+    acme = client_factories.client("Acme")
+    device = agent_factories.device(acme)
+    contact = client_factories.contact(acme, email="c@acme.example")
+    ticket = ticket_of_acme(device_id=device.pk, contact_id=contact.pk)
+    for name, key in (
+        ("client", acme.public_id),
+        ("contact", contact.public_id),
+        ("device", device.public_id),
+    ):
+        url = reverse(f"tickets:{name}-panel", args=[key])
+        whole = signed_in(technician).get(url).content.decode()
+        part = signed_in(technician).get(url, headers={"HX-Request": "true"}).content.decode()
+        assert f"{ticket.number} {ticket.subject}" in whole
+        assert f"{ticket.number} {ticket.subject}" in part
+        assert "<html" not in part
+        assert signed_in(restricted).get(url).status_code == 404

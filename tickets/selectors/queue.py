@@ -103,9 +103,11 @@ def queue(
     view = View(view)
     rows = _for_rows(in_view(user, view, client_id=client_id))
     if view is View.RESOLVED:
-        rows = rows.order_by("-resolved_sort", "-id")
+        rows = rows.order_by(F("resolved_sort").desc(), "-id")  # type: ignore[misc]
     else:
-        rows = rows.order_by(F("next_due_at").asc(nulls_last=True), "-is_stopped", "id")
+        rows = rows.order_by(  # type: ignore[misc]
+            F("next_due_at").asc(nulls_last=True), "-is_stopped", "id"
+        )
     if cursor:
         rows = rows.filter(_after(view, cursor))
     found = list(rows[: size + 1])

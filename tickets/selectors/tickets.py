@@ -14,7 +14,16 @@ from msp.core.scope import Principal
 from tickets.enums import ClockTarget
 from tickets.models import Clock, Ticket
 
-_RELATED = ("client", "site", "contact", "device", "contract", "owner", "opened_by", "moved_from")
+_RELATED = (
+    "client",
+    "site",
+    "contact__site",
+    "device",
+    "contract",
+    "owner",
+    "opened_by",
+    "moved_from",
+)
 
 
 def get_ticket(user: Principal, number: int) -> Ticket:

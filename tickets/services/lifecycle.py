@@ -313,7 +313,7 @@ def _start_scheduled(number: int) -> bool:
     )
     if ticket is None:
         return False
-    set_status(ticket, Status.IN_PROGRESS, by=by, at=ticket.scheduled_for)
+    set_status(ticket, Status.IN_PROGRESS, by=by, at=ticket.scheduled_for or clock.now())
     audit.record(
         "ticket.status",
         ticket,

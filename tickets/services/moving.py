@@ -1,4 +1,4 @@
-"""Move a ticket to the client it belongs to: a copy with a link, since no row changes its client."""
+"""Move a ticket to the client it belongs to: a copy with a link. No row changes its client."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from msp.core.errors import BadInput, NotVisible, Refused
 from msp.core.events import publish
 from msp.core.scope import Principal
 from tickets.domain.sla import is_human_contact
-from tickets.enums import AuthorKind, ClockEventKind, MessageKind, Status
+from tickets.enums import AuthorKind, ClockEventKind, ClockTarget, MessageKind, Status
 from tickets.events import TicketOpened
 from tickets.models import ClockEvent, Message, Ticket, TicketCounter, TimeEntry
 from tickets.selectors import choices
@@ -77,7 +77,7 @@ def move_ticket(
     for start in ClockEvent.objects.filter(ticket=old, kind=ClockEventKind.START):
         clocks.record(
             old,
-            start.target,
+            ClockTarget(start.target),
             ClockEventKind.CORRECT,
             by=by,
             at=at,

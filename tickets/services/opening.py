@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from clients import selectors as client_selectors
@@ -201,7 +203,7 @@ def _first_words(
     elif isinstance(by, User):
         kind, author = MessageKind.NOTE, AuthorKind.STAFF
     else:
-        kind, author = MessageKind.SYSTEM, AuthorKind.AUTOMATION
+        kind, author = MessageKind.NOTE, AuthorKind.AUTOMATION
     if not body:
         return
     message = write(
@@ -251,14 +253,12 @@ def _site_of(
     by: Principal, client_id: int, *, contact_id: int | None, device_id: int | None
 ) -> int | None:
     """Return the site of the device, else of the contact; hours and zone follow it."""
-    if device_id is not None:
-        found = choices.devices_for(by, client_id).filter(pk=device_id)
-    elif contact_id is not None:
-        found = choices.contacts_for(by, client_id).filter(pk=contact_id)
-    else:
-        return None
-    site_id: int | None = found.values_list("site_id", flat=True).first()
-    return site_id
+    for key, rows in ((device_id, choices.devices_for), (contact_id, choices.contacts_for)):
+        if key is not None:
+            found: QuerySet[Any] = rows(by, client_id)
+            site_id: int | None = found.filter(pk=key).values_list("site_id", flat=True).first()
+            return site_id
+    return None
 
 
 def _word(words: type, value: str, field: str) -> str:

@@ -78,12 +78,11 @@ def note_time_resolve(
 
 def _was_done(ticket: Ticket, *, by: Principal, token: str, resolution: str) -> bool:
     """Return whether this very submission has been through; the ticket's lock makes it wait."""
-    if not token:
+    said, logged = _common.id_for(by, token), _common.id_for(by, f"{token}:time")
+    if not token or said is None or logged is None:
         return False
     return (
-        Message.objects.filter(ticket=ticket, public_id=_common.id_for(by, token)).exists()
-        or TimeEntry.objects.filter(
-            ticket=ticket, public_id=_common.id_for(by, f"{token}:time")
-        ).exists()
+        Message.objects.filter(ticket=ticket, public_id=said).exists()
+        or TimeEntry.objects.filter(ticket=ticket, public_id=logged).exists()
         or bool(resolution and not ticket.is_open and ticket.resolution == resolution)
     )

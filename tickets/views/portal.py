@@ -216,7 +216,8 @@ def _entry(message: Message, user: User) -> dict[str, Any]:
         "message": message,
         "kind": "out" if by_contact else "in",
         "author": author,
-        "is_ours": not by_contact,
+        "name": message.author_label,
+        "is_person": message.author_kind == AuthorKind.STAFF,
         "meta": words.get(MessageKind(message.kind), ""),
     }
 

@@ -33,6 +33,7 @@ from tickets.forms import (
 from tickets.models import Ticket
 from tickets.views import ticket as ticket_page
 
+
 def command(
     view: Callable[[HttpRequest, Ticket], HttpResponse | None],
 ) -> Callable[..., HttpResponse]:
