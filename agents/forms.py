@@ -37,7 +37,7 @@ class DeviceForm(forms.Form):
 
     name = forms.CharField(label=_("Name"), max_length=120)
     role = forms.ChoiceField(label=_("Role"), choices=DeviceRole.choices)
-    site = forms.ModelChoiceField(label=_("Site"), queryset=None, empty_label=None)
+    site: Any = forms.ModelChoiceField(label=_("Site"), queryset=None, empty_label=None)
     notes = forms.CharField(label=_("Notes"), required=False, widget=forms.Textarea)
 
     def __init__(self, *args: Any, user: Principal, device: Device, **kwargs: Any) -> None:

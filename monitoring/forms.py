@@ -75,7 +75,7 @@ class RuleForm(forms.Form):
         required=False,
         to_field_name="public_id",
         empty_label=gettext_lazy("All clients"),
-        help_text=gettext_lazy("A rule for all clients, or for one, merged ones apart."),
+        help_text=gettext_lazy("Chosen once; it cannot be changed later."),
     )
     replaces = _Choice(
         None,

@@ -51,7 +51,7 @@ class TokenOut(serializers.Serializer[Any]):
     id = serializers.UUIDField(source="public_id")
     client = serializers.UUIDField(source="client.public_id")
     site = serializers.UUIDField(source="site.public_id")
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     role = serializers.CharField()
     max_uses = serializers.IntegerField()
     uses = serializers.IntegerField()
@@ -67,7 +67,7 @@ class TokenMadeOut(TokenOut):
 
 class TokenIn(serializers.Serializer[Any]):
     site = serializers.UUIDField()
-    label = serializers.CharField(max_length=120)
+    label = serializers.CharField(max_length=120)  # type: ignore[assignment]
     role = serializers.ChoiceField(choices=DeviceRole.choices, required=False, allow_blank=True)
     max_uses = serializers.IntegerField(min_value=1, max_value=MAX_USES, default=1)
     days = serializers.IntegerField(min_value=1, max_value=MAX_DAYS, default=DEFAULT_DAYS)

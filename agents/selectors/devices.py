@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
 
 from agents.domain.identifiers import clean_mac
@@ -75,8 +75,8 @@ def page_of(
     """Return one page of `device_list`, and whether there is more before and after it."""
     if before is not None:
         key = before.name.lower()
-        older = rows.filter(Q(sort_name__lt=key) | Q(sort_name=key, pk__lt=before.pk))
-        found = list(older.order_by("-sort_name", "-pk")[: size + 1])
+        rows = rows.filter(Q(sort_name__lt=key) | Q(sort_name=key, pk__lt=before.pk))
+        found = list(rows.order_by(F("sort_name").desc(), "-pk")[: size + 1])
         return found[:size][::-1], len(found) > size, True
     if after is not None:
         key = after.name.lower()

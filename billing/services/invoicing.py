@@ -191,14 +191,18 @@ def freeze(
 
 
 def seller() -> dict[str, str]:
-    """Return who sends documents, as they are kept on each."""
+    """Return who sends documents, as it is kept on each; a semicolon begins a new line."""
     return {
         "name": settings.MSP_NAME,
-        "address": settings.MSP_ADDRESS,
+        "address": _in_lines(settings.MSP_ADDRESS),
         "tax_id": settings.MSP_TAX_ID,
-        "bank": settings.MSP_BANK,
+        "bank": _in_lines(settings.MSP_BANK),
         "phone": settings.MSP_PHONE,
     }
+
+
+def _in_lines(text: str) -> str:
+    return "\n".join(part.strip() for part in text.split(";") if part.strip())
 
 
 def buyer(profile: BillingProfile) -> dict[str, str]:

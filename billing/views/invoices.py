@@ -144,6 +144,7 @@ def _detail(request: PersonRequest, found: Invoice) -> dict[str, Any]:
         "shows_tickets": can(request.user, "tickets.view", found.client_id),
         "may_post": can(request.user, POST, found.client_id),
         "may_prepare": can(request.user, PREPARE, found.client_id),
+        "may_drop": not found.is_posted and can(request.user, PREPARE, found.client_id),
         "left": found.total - found.credited,  # type: ignore[attr-defined]
     }
 

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from channels.db import database_sync_to_async
-from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from channels.generic.websocket import AsyncJsonWebsocketConsumer, AsyncWebsocketConsumer
 from django.contrib.auth.models import AnonymousUser
 
 from msp.core import live
@@ -18,6 +18,13 @@ from msp.core.scope import ScopeKind
 RECHECK_SECONDS = 30
 CLOSE_SIGNED_OUT = 4401
 MAX_TOPICS = 10
+
+
+class NoSuchSocket(AsyncWebsocketConsumer):
+    """Close at once: there is nothing here."""
+
+    async def connect(self) -> None:
+        await self.close()
 
 
 class LiveConsumer(AsyncJsonWebsocketConsumer):

@@ -26,15 +26,14 @@ from msp.core.scope import SystemPrincipal, acting_as
 
 log = logging.getLogger(__name__)
 
-#: Waits after the first to the fifth failure (house design, section 5).
+#: Waits after the first to the fourth failure; the fifth makes a dead letter (house design, 5).
 RETRY_DELAYS = (
     timedelta(seconds=10),
     timedelta(minutes=1),
     timedelta(minutes=5),
     timedelta(minutes=30),
-    timedelta(hours=1),
 )
-MAX_ATTEMPTS = len(RETRY_DELAYS)
+MAX_ATTEMPTS = len(RETRY_DELAYS) + 1
 #: How long a claimed delivery is left to its worker before the sweep takes it again. A handler that
 #: runs longer still holds its row lock, which the next claim skips, so it never runs twice at once;
 #: a killed worker's lock is gone at once, so recovery takes this lease plus one sweep.

@@ -81,7 +81,7 @@ def real_plan(layout: Layout, address: Address, say: Callable[[str], None]) -> P
         Step("setup_database", "Database: migrations and grants", [*manage, "setup_database"]),
         Step("seed_demo", "Demo data", [*manage, *seed, "--agent-token-file", token]),
     ]
-    uvicorn = [sys.executable, "-m", "uvicorn", "msp.asgi:application", "--ws", "websockets"]
+    uvicorn = [sys.executable, "-m", "uvicorn", "msp.asgi:application", "--no-access-log"]
     uvicorn += ["--host", address.bind, "--port", str(address.port)]
     uvicorn += ["--timeout-graceful-shutdown", str(UVICORN_GRACE_SECONDS)]
     celery = ["celery", "-A", "msp.celery"]

@@ -69,7 +69,7 @@ def _cookie(user: User) -> str:
 
 @asynccontextmanager
 async def _socket(
-    user: User | None, origin: str = "http://localhost"
+    user: User | None, origin: str = "http://localhost", path: str = "/ws/live/"
 ) -> AsyncIterator[tuple[Socket, bool]]:
     headers = [(b"origin", origin.encode()), (b"host", b"localhost")]
     if user:
@@ -78,7 +78,7 @@ async def _socket(
         application,
         {
             "type": "websocket",
-            "path": "/ws/live/",
+            "path": path,
             "query_string": b"",
             "headers": headers,
             "subprotocols": [],
@@ -177,3 +177,9 @@ async def test_an_unknown_topic_is_not_joined(technician: User) -> None:
         await _subscribe(socket, "secrets", "tickets")
         await sync_to_async(_touch)(1)
         assert (await socket.hear())["topic"] == "tickets"
+
+
+@in_loop
+async def test_an_unknown_address_is_closed_quietly(technician: User) -> None:
+    async with _socket(technician, path="/ws/absent/") as (_, connected):
+        assert not connected

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import stat
+import tempfile
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -12,6 +14,8 @@ from typing import Any
 import pytest
 from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
+from django.db import transaction
+from django.test import TestCase
 
 from agents.models import Device, EnrolmentToken
 from agents.services import Machine, enrol_device, revoke_enrolment_token
@@ -22,7 +26,7 @@ from monitoring.models import Alert
 from msp.core import clock
 from msp.core.enums import Channel, NotificationState
 from msp.core.models import AuditEntry, Delivery, Notification, User
-from msp.core.scope import SystemPrincipal
+from msp.core.scope import SystemPrincipal, acting_as
 from msp.demo import cast, machine, seed
 from msp.demo.times import Ago, Back, first_of_month, instant, working_day
 from tickets.enums import Status
@@ -54,43 +58,88 @@ def _facts() -> list[tuple[Any, ...]]:
     )
 
 
-def test_there_is_something_of_everything(system: SystemPrincipal, files: dict[str, Path]) -> None:
-    _seed(**files)
-    assert Client.objects.count() == 3
-    assert Device.objects.count() == 12
-    assert {ticket.status for ticket in Ticket.objects.all()} == set(Status.values)
-    assert Ticket.objects.count() >= 25
-    assert {alert.state for alert in Alert.objects.all()} == {"open", "closed"}
-    assert TimeEntry.objects.filter(approved_at__isnull=False).count() >= 10
-    assert TimeEntry.objects.filter(approved_at__isnull=True).exists()
-    assert Invoice.objects.filter(state=InvoiceState.POSTED).count() == 3
-    assert Invoice.objects.exclude(state=InvoiceState.POSTED).count() == 1
+def _join(secret: str) -> None:
+    enrol_device(secret, public_key=b"k" * 32, machine=Machine(name="here", role="server"))
 
 
-def test_what_follows_has_followed(system: SystemPrincipal, files: dict[str, Path]) -> None:
-    _seed(**files)
-    waiting = Delivery.objects.filter(done_at__isnull=True)
-    assert [(row.handler, row.last_error) for row in waiting] == []
-    mails = Notification.objects.filter(channel=Channel.EMAIL, state=NotificationState.PENDING)
-    assert not mails.exists()
+class TheDemo(TestCase):
+    """One demo, looked at from several sides."""
 
+    @classmethod
+    def setUpTestData(cls) -> None:
+        directory = Path(tempfile.mkdtemp(prefix="msp-test-demo-"))
+        cls.addClassCleanup(shutil.rmtree, directory)
+        cls.files = {"signins": directory / "signins", "agent_token_file": directory / "a" / "t"}
+        _seed(**cls.files)
 
-def test_projections_agree_with_their_facts(
-    system: SystemPrincipal, files: dict[str, Path]
-) -> None:
-    _seed(**files)
-    with clock.at(NOW):
-        for ticket in Ticket.objects.all():
-            assert differences(ticket) == [], ticket
-            assert queue_differences(ticket) == [], ticket
+    def setUp(self) -> None:
+        self.system = SystemPrincipal("tests")
+        self.enterContext(acting_as(self.system))
 
+    def test_there_is_something_of_everything(self) -> None:
+        assert Client.objects.count() == 3
+        assert Device.objects.count() == 12
+        assert {ticket.status for ticket in Ticket.objects.all()} == set(Status.values)
+        assert Ticket.objects.count() >= 25
+        assert {alert.state for alert in Alert.objects.all()} == {"open", "closed"}
+        assert TimeEntry.objects.filter(approved_at__isnull=False).count() >= 10
+        assert TimeEntry.objects.filter(approved_at__isnull=True).exists()
+        assert Invoice.objects.filter(state=InvoiceState.POSTED).count() == 3
+        assert Invoice.objects.exclude(state=InvoiceState.POSTED).count() == 1
 
-def test_a_second_start_changes_nothing(system: SystemPrincipal, files: dict[str, Path]) -> None:
-    _seed(**files)
-    before = (_facts(), AuditEntry.objects.count(), [path.read_bytes() for path in files.values()])
-    assert _seed(**files) == ""
-    after = (_facts(), AuditEntry.objects.count(), [path.read_bytes() for path in files.values()])
-    assert after == before
+    def test_what_follows_has_followed(self) -> None:
+        waiting = Delivery.objects.filter(done_at__isnull=True)
+        assert [(row.handler, row.last_error) for row in waiting] == []
+        assert not Notification.objects.filter(
+            channel=Channel.EMAIL, state=NotificationState.PENDING
+        ).exists()
+
+    def test_projections_agree_with_their_facts(self) -> None:
+        with clock.at(NOW):
+            for ticket in Ticket.objects.all():
+                assert differences(ticket) == [], ticket
+                assert queue_differences(ticket) == [], ticket
+
+    def test_a_second_start_changes_nothing(self) -> None:
+        def everything() -> Any:
+            files = [path.read_bytes() for path in self.files.values()]
+            return _facts(), AuditEntry.objects.count(), files
+
+        before = everything()
+        assert _seed(**self.files) == ""
+        assert everything() == before
+
+    def test_sign_ins_work_and_only_their_owner_reads_them(self) -> None:
+        for path in self.files.values():
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        rows = json.loads(self.files["signins"].read_text())
+        wanted = ("Technician", "Service manager")
+        contacts = (f"Contact at {cast.HARBOUR}", f"Contact at {cast.OAKFIELD}")
+        assert {*wanted, *contacts} <= {row["who"] for row in rows}
+        assert len({row["password"] for row in rows}) == len(rows)
+        for row in rows:
+            assert authenticate(email=row["email"], password=row["password"]), row["who"]
+
+    def test_this_machine_gets_a_token_until_it_has_joined(self) -> None:
+        path = self.files["agent_token_file"].with_name("another")
+        with clock.at(NOW):
+            # The file is not there, though a token was made: it was lost before its use.
+            assert machine.hand_out_token(path, by=self.system)
+            assert path.read_text() != self.files["agent_token_file"].read_text()
+            assert not machine.hand_out_token(path, by=self.system)
+            _join(path.read_text().strip())
+            path.unlink()
+            assert not machine.hand_out_token(path, by=self.system)
+        assert not path.exists()
+
+    def test_a_token_that_was_revoked_is_replaced(self) -> None:
+        path = self.files["agent_token_file"].with_name("again")
+        path.write_text("revoked")
+        token = EnrolmentToken.objects.get(label=machine.LABEL)
+        with clock.at(NOW):
+            revoke_enrolment_token(token.public_id, by=self.system)
+            assert machine.hand_out_token(path, by=self.system)
+            _join(path.read_text().strip())
 
 
 def test_refuses_a_database_in_use(system: SystemPrincipal) -> None:
@@ -116,77 +165,23 @@ def test_a_cut_off_seed_leaves_nothing_and_the_next_mends_it(
     assert files["signins"].exists()
 
 
-def test_the_same_seed_gives_the_same_demo(
-    system: SystemPrincipal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Undone(Exception):
-        pass
-
-    def made_and_undone() -> list[tuple[Any, ...]]:
-        with pytest.raises(Undone) as caught, seed.transaction.atomic(), clock.at(NOW):
-            seed.make_demo(7)
-            serials = Device.objects.order_by("pk").values_list("name", "identifiers__value")
-            raise Undone([*_facts(), *serials])
-        return list(caught.value.args[0])
-
-    assert made_and_undone() == made_and_undone()
-
-
-def test_sign_ins_work_and_only_their_owner_reads_them(
-    system: SystemPrincipal, files: dict[str, Path]
-) -> None:
-    _seed(**files)
-    for path in files.values():
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    rows = json.loads(files["signins"].read_text())
-    assert {
-        "Technician",
-        "Service manager",
-        f"Contact at {cast.HARBOUR}",
-        f"Contact at {cast.OAKFIELD}",
-    } <= {row["who"] for row in rows}
-    assert len({row["password"] for row in rows}) == len(rows)
-    for row in rows:
-        assert authenticate(email=row["email"], password=row["password"]), row["who"]
-
-
-def _machine(secret: str) -> None:
-    enrol_device(secret, public_key=b"k" * 32, machine=Machine(name="here", role="server"))
-
-
-def test_this_machine_gets_a_token_until_it_has_joined(
-    system: SystemPrincipal, files: dict[str, Path]
-) -> None:
-    _seed(**files)
-    path = files["agent_token_file"]
-    first = path.read_text()
-    path.unlink()  # lost before the agent could use it
-    with clock.at(NOW):
-        assert machine.hand_out_token(path, by=system)
-        assert path.read_text() != first
-        assert not machine.hand_out_token(path, by=system)
-        _machine(path.read_text().strip())
-        path.unlink()
-        assert not machine.hand_out_token(path, by=system)
-    assert not path.exists()
-
-
-def test_a_token_that_was_revoked_is_replaced(
-    system: SystemPrincipal, files: dict[str, Path]
-) -> None:
-    _seed(**files)
-    path = files["agent_token_file"]
-    token = EnrolmentToken.objects.get(label=machine.LABEL)
-    with clock.at(NOW):
-        revoke_enrolment_token(token.public_id, by=system)
-        assert machine.hand_out_token(path, by=system)
-        _machine(path.read_text().strip())
-
-
 def test_an_installation_without_the_demo_gets_no_token(
     system: SystemPrincipal, tmp_path: Path
 ) -> None:
     assert not machine.hand_out_token(tmp_path / "token", by=system)
+
+
+def test_the_same_seed_gives_the_same_demo(system: SystemPrincipal) -> None:
+    def made_and_undone() -> list[Any]:
+        undo = transaction.savepoint()
+        with clock.at(NOW):
+            seed.make_demo(7)
+        serials = Device.objects.order_by("pk").values_list("name", "identifiers__value")
+        found = [*_facts(), *serials]
+        transaction.savepoint_rollback(undo)
+        return found
+
+    assert made_and_undone() == made_and_undone()
 
 
 @pytest.mark.parametrize(
@@ -194,7 +189,6 @@ def test_an_installation_without_the_demo_gets_no_token(
     [
         datetime(2026, 11, 1, 0, 5, tzinfo=UTC),  # a Sunday night, the first of a month
         datetime(2026, 3, 30, 3, 0, tzinfo=UTC),  # the clocks went forward yesterday
-        datetime(2027, 1, 4, 8, 30, tzinfo=UTC),
     ],
 )
 def test_it_can_be_made_at_any_hour(now: datetime, system: SystemPrincipal) -> None:

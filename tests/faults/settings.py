@@ -3,4 +3,3 @@
 from msp.settings.test import *  # noqa: F403
 
 OUTBOX_SUBSCRIPTIONS = "tests.faults.outbox.SUBSCRIPTIONS"
-

@@ -11,8 +11,8 @@ import psycopg2
 import pytest
 from redis import Redis
 
-from tests.faults.conftest import Stage
 from tests.faults.outbox import EFFECTS
+from tests.stage import Stage
 
 RECOVERY_SECONDS = 30  # security design, section 1
 WORKER = (

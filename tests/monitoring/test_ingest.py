@@ -361,6 +361,22 @@ def test_a_node_numbers_its_groups_without_a_gap() -> None:
     ]
 
 
+def test_an_idle_node_says_that_it_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "HEARTBEAT_SECONDS", 0.05)
+    who = machine()
+
+    async def work(app: TelemetryApp) -> None:
+        await asyncio.sleep(0.2)
+        assert (await post(app, who, who.report())).status == 200
+
+    run(work)
+    groups = list(IngestGroup.objects.order_by("pk"))
+    beats = [group for group in groups if not group.devices]
+    assert beats
+    assert all(beat.evaluated_at is not None for beat in beats)
+    assert [group.number for group in groups] == list(range(1, len(groups) + 1))
+
+
 def test_refuses_to_open_on_a_database_that_may_lose_what_it_said(settings: Any) -> None:
     settings.INGEST_NEEDS_DURABLE_DATABASE = True
     app = TelemetryApp()
@@ -947,7 +963,7 @@ def test_a_session_that_is_ended_by_the_operator_is_503_and_no_batch_is_blamed()
         ):
             cursor.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE application_name = 'msp-ingest-writer'"
+                "WHERE application_name = 'msp-ingest-writer' AND datname = current_database()"
             )
         own.close()
 
