@@ -5,13 +5,17 @@ Loaded by name from `billing.pdf` when a document is made, so that web and worke
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from django.contrib.staticfiles import finders
 from weasyprint import HTML
-from weasyprint.urls import URLFetcher, URLFetcherResponse
+from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
+
+# Each document would otherwise leave ten lines of progress in the log.
+logging.getLogger("weasyprint.progress").setLevel(logging.WARNING)
 
 #: Where the addresses of a document begin. The name is reserved: no such host can exist (RFC 2606).
 BASE_URL = "https://static.invalid/"
@@ -47,7 +51,11 @@ class StaticFilesOnly(URLFetcher):  # type: ignore[misc]
 
 
 def write_pdf(html: str) -> bytes:
-    """Return a document as PDF/A-3b. Errors: weasyprint's for an address that is refused."""
-    page = HTML(string=html, base_url=BASE_URL, url_fetcher=StaticFilesOnly(), media_type="print")
-    content: bytes = page.write_pdf(pdf_variant=VARIANT)
+    """Return a document as PDF/A-3b. Errors: ValueError for one that asks for a refused address."""
+    fetcher = StaticFilesOnly()
+    try:
+        page = HTML(string=html, base_url=BASE_URL, url_fetcher=fetcher, media_type="print")
+        content: bytes = page.write_pdf(pdf_variant=VARIANT)
+    except FatalURLFetchingError as error:  # no Exception: it would end the worker, not the task
+        raise ValueError(f"{error}: {error.__cause__}") from error
     return content

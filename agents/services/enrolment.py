@@ -205,6 +205,7 @@ def enrol_device(secret: str, *, public_key: bytes, machine: Machine) -> Enrolle
     """
     token = (
         EnrolmentToken.objects.unscoped()
+        .select_for_update()
         .filter(token_sha256=_token_hash(secret), revoked_at__isnull=True)
         .first()
     )

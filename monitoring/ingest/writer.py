@@ -243,7 +243,7 @@ class Writer:
             if is_transient(error) or self._connection.closed:
                 raise
             self._connection.rollback()
-            self._halve(group, error)
+            raise
         else:
             if group_id is not None:
                 self._on_group(group_id)

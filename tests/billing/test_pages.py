@@ -393,6 +393,7 @@ class TestQueries:
     """A list asks as often for thirty rows as for three."""
 
     def _counts(self, count, get) -> int:
+        get()  # fills what is cached for seconds: the figures in the navigation
         with count() as queries:
             answer = get()
         assert answer.status_code == 200
@@ -422,7 +423,6 @@ class TestQueries:
                 make.draft_line(other)
 
         fill(0, 3)
-        [page() for page in pages]
         few = [self._counts(count, page) for page in pages]
         fill(3, 30)
         many = [self._counts(count, page) for page in pages]
@@ -436,7 +436,6 @@ class TestQueries:
             for _ in range(lines):
                 make.draft_line(acme, 10)
             ready = reverse("billing:ready", args=[acme.public_id, "2026-11"])
-            clerk.get(ready)
             counts = [
                 self._counts(count, lambda: clerk.get(ready)),
                 self._counts(count, lambda: clerk.get(reverse("billing-api:draft-lines"))),
@@ -447,7 +446,6 @@ class TestQueries:
             services.post_draft(draft.public_id, by=BY)
             counts.append(self._counts(count, lambda: clerk.get(url)))
             own = reverse("portal:invoice", args=[draft.public_id])
-            portal.get(own)
             counts.append(self._counts(count, lambda: portal.get(own)))
             return counts
 
