@@ -127,7 +127,7 @@ def _time_facts(line: InvoiceLine | DraftLine, zone: str) -> list[tuple[str, str
         (_("Began"), date_format(began, f"{DAY}, H:i")),
         (_("Worked"), str(duration_minutes(known["minutes"]))),
     ]
-    if line.coverage != Coverage.COVERED:
+    if line.coverage != Coverage.COVERED and line.amount is not None:
         rows.append((_("Billed"), str(duration_minutes(int(line.quantity)))))
     return rows
 
@@ -138,7 +138,6 @@ def _fee_facts(line: InvoiceLine | DraftLine, currency: str) -> list[tuple[str, 
         (_("Contract"), known["contract"]),
         (_("Fee a month"), money(known["monthly"], currency)),
         (_("Days charged"), days_of(line.first_day, line.last_day)),
-        (_("Part"), _quantity(line)),
     ]
 
 

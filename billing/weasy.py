@@ -14,8 +14,9 @@ from django.contrib.staticfiles import finders
 from weasyprint import HTML
 from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
 
-# Each document would otherwise leave ten lines of progress in the log.
-logging.getLogger("weasyprint.progress").setLevel(logging.WARNING)
+# Each document would otherwise leave a page of progress in the log.
+for _name in ("weasyprint.progress", "fontTools"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 #: Where the addresses of a document begin. The name is reserved: no such host can exist (RFC 2606).
 BASE_URL = "https://static.invalid/"

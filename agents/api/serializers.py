@@ -43,7 +43,7 @@ class DeviceIn(serializers.Serializer[Any]):
     notes = serializers.CharField(allow_blank=True, max_length=10_000)
 
 
-class ReasonIn(serializers.Serializer[Any]):
+class DeviceReasonIn(serializers.Serializer[Any]):
     reason = serializers.CharField(required=False, allow_blank=True, max_length=500)
 
 

@@ -98,22 +98,22 @@ class DeviceApprove(AgentsView):
 
 
 class DeviceRetire(AgentsView):
-    @extend_schema(request=serializers.ReasonIn, responses=serializers.DeviceOut)
+    @extend_schema(request=serializers.DeviceReasonIn, responses=serializers.DeviceOut)
     def post(self, request: Request, public_id: UUID) -> Response:
         """Take a device out of use."""
         selectors.get_device(self.person(request), public_id)
-        values = self.given(serializers.ReasonIn, request)
+        values = self.given(serializers.DeviceReasonIn, request)
         return self.device(
             request, services.retire_device(public_id, by=self.person(request), **values)
         )
 
 
 class DeviceRevokeKey(AgentsView):
-    @extend_schema(request=serializers.ReasonIn, responses=serializers.DeviceOut)
+    @extend_schema(request=serializers.DeviceReasonIn, responses=serializers.DeviceOut)
     def post(self, request: Request, public_id: UUID) -> Response:
         """End a device's key."""
         selectors.get_device(self.person(request), public_id)
-        values = self.given(serializers.ReasonIn, request)
+        values = self.given(serializers.DeviceReasonIn, request)
         return self.device(
             request, services.revoke_key(public_id, by=self.person(request), **values)
         )

@@ -243,7 +243,7 @@ class Writer:
             if is_transient(error) or self._connection.closed:
                 raise
             self._connection.rollback()
-            raise
+            self._halve(group, error)
         else:
             if group_id is not None:
                 self._on_group(group_id)

@@ -98,7 +98,13 @@ class TestDocument:
         assert metadata is not None
         raw = metadata.stream.get_data().decode()
         assert "<pdfaid:part>3</pdfaid:part>" in raw or 'pdfaid:part="3"' in raw
-        assert b"Inter" in content
+        fonts = {
+            str(font.get_object()["/BaseFont"])
+            for page in PdfReader(io.BytesIO(content)).pages
+            for font in page["/Resources"]["/Font"].values()
+        }
+        assert fonts
+        assert all("Inter" in font for font in fonts), fonts
 
     def test_leaves_hostile_text_text(self, acme):
         hostile = '<img src="file:///etc/passwd"><script>x</script> {{ 7|add:7 }} & "quotes"'

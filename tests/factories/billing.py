@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.utils.text import slugify
+
 from billing import services
 from billing.models import BillingProfile, ContractLine, DraftLine, Invoice, PriceVersion
 from clients.models import Client, Contract
@@ -40,7 +42,7 @@ def profile(owner: Client, **fields: Any) -> BillingProfile:
         "invoice_name": f"{owner.name} Ltd",
         "address": "1 Quay Street\nDublin",
         "tax_ratio": Decimal("0.23"),
-        "email": f"accounts@{owner.name.lower()}.example",
+        "email": f"accounts@{slugify(owner.name)}.example",
     }
     with acting_as(MAKER):
         return services.set_profile(owner.pk, by=MAKER, **(values | fields))

@@ -984,33 +984,47 @@ def test_a_session_that_is_ended_by_the_operator_is_503_and_no_batch_is_blamed()
 def test_a_full_node_says_so_and_refuses_backlog_first(monkeypatch: pytest.MonkeyPatch) -> None:
     who = machine()
     monkeypatch.setattr(writer, "MAX_WAITING", 4)
-    outside = psycopg2.connect(**_owner_of_rows())
-    sent(who, who.report())
+    entered, release = threading.Event(), threading.Event()
+    read = writer.checkins.read_cursors
 
-    async def work(app: TelemetryApp) -> dict[str, list[int]]:
-        with outside.cursor() as cursor:
-            cursor.execute(
-                "SELECT 1 FROM agents_devicecheckin WHERE device_id = %s FOR UPDATE",
-                [who.device.pk],
-            )
+    def hold(cursor: Any, device_ids: Any) -> Any:
+        entered.set()
+        release.wait(30)
+        return read(cursor, device_ids)
+
+    monkeypatch.setattr(writer.checkins, "read_cursors", hold)
+
+    async def until(condition: Callable[[], bool]) -> None:
+        for _ in range(500):
+            if condition():
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError("it did not come to that")
+
+    async def work(app: TelemetryApp) -> tuple[list[int], list[int], set[int]]:
+        assert app._writer is not None
+        waiting = app._writer
+
+        def post_three(lane: str) -> list[asyncio.Task[Answer]]:
+            reports = [who.report(lane=lane) for _ in range(3)]
+            return [asyncio.create_task(post(app, who, report)) for report in reports]
+
+        def refused(tasks: list[asyncio.Task[Answer]]) -> list[int]:
+            return [task.result().status for task in tasks if task.done()]
+
         held = asyncio.create_task(post(app, who, who.report()))
-        await asyncio.sleep(0.1)  # the writer now waits for the row; what follows queues
-        backlog = [asyncio.create_task(post(app, who, who.report(lane="backlog"))) for _ in "123"]
-        await asyncio.sleep(0.05)
-        live = [asyncio.create_task(post(app, who, who.report())) for _ in "123"]
-        await asyncio.sleep(0.05)
-        early = {
-            "backlog": [task.result().status for task in backlog if task.done()],
-            "live": [task.result().status for task in live if task.done()],
-        }
-        outside.rollback()
-        await asyncio.gather(held, *backlog, *live)
-        return early
+        await until(entered.is_set)  # the writer is busy; what follows waits
+        backlog = post_three("backlog")
+        await until(lambda: len(waiting._waiting) == 2 and bool(refused(backlog)))
+        live = post_three("live")
+        await until(lambda: len(waiting._waiting) == 4 and bool(refused(live)))
+        early = refused(backlog), refused(live)
+        release.set()
+        answers = await asyncio.gather(held, *backlog, *live)
+        return *early, {answer.status for answer in answers}
 
-    try:
-        assert run(work) == {"backlog": [503], "live": [503]}
-    finally:
-        outside.close()
+    assert run(work) == ([503], [503], {200, 503})
+    assert len(rows_of(who)) == 5
 
 
 # ---------------------------------------------------------------- the hand-off
