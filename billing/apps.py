@@ -8,6 +8,7 @@ class BillingConfig(AppConfig):
     name = "billing"
 
     def ready(self) -> None:
+        from billing.querysets import BILLING_ROLES
         from billing.selectors import ready_count
         from msp.core import nav, panels
 
@@ -22,7 +23,13 @@ class BillingConfig(AppConfig):
             is_hot=True,
             shortcut="i",
         )
-        nav.register_portal_area("invoices", _("Invoices"), "portal:invoices", 40)
+        nav.register_portal_area(
+            "invoices",
+            _("Invoices"),
+            "portal:invoices",
+            40,
+            shown_to=lambda user: bool(user.scope.contact_roles & BILLING_ROLES),
+        )
         panels.register(
             "client", panels.Panel("billing", _("Billing"), "billing:client", 40, "billing.view")
         )

@@ -19,7 +19,7 @@ from clients.models import Client
 from msp.core import clock
 from tickets.enums import WorkType
 
-_PRICE = {"max_digits": 15, "decimal_places": 4, "min_value": Decimal(0)}
+_PRICE: dict[str, Any] = {"max_digits": 15, "decimal_places": 4, "min_value": Decimal(0)}
 
 
 class MonthForm(forms.Form):

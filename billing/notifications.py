@@ -18,7 +18,7 @@ from msp.core.templatetags.ui import money
 
 def about_invoice(invoice: Invoice, *, by: Principal) -> None:
     """Mail an invoice's figures to the client's invoice address, else to its billing contacts."""
-    words = _words(invoice) | {"due": day_words(invoice.due_on)}
+    words = _words(invoice) | {"due": day_words(invoice.due_on) if invoice.due_on else ""}
     _mail(
         invoice,
         by=by,

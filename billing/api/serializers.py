@@ -10,7 +10,7 @@ from billing.enums import InvoiceState, LineException, LineKind, Unit
 from tickets.enums import Coverage
 
 #: Amounts are texts of decimals, so that no reader turns them into binary fractions.
-_MONEY = {"max_digits": 19, "decimal_places": 4, "coerce_to_string": True}
+_MONEY: dict[str, Any] = {"max_digits": 19, "decimal_places": 4, "coerce_to_string": True}
 
 
 class Reference(serializers.Serializer[Any]):
@@ -29,7 +29,7 @@ class InvoiceOut(serializers.Serializer[Any]):
     net = serializers.DecimalField(**_MONEY)
     tax = serializers.DecimalField(**_MONEY)
     total = serializers.DecimalField(**_MONEY)
-    credited = serializers.DecimalField(default=0, **_MONEY)
+    credited = serializers.DecimalField(**_MONEY)
     issued_on = serializers.DateField(allow_null=True)
     due_on = serializers.DateField(allow_null=True)
     posted_at = serializers.DateTimeField(allow_null=True)

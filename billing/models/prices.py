@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateRangeField, RangeOperators
 from django.db import models
@@ -14,7 +16,7 @@ from msp.core.tenancy import GlobalModel, PublicIdModel, TenantManager, TenantMo
 from tickets.enums import WorkType
 
 #: Digits of an amount of money, and of a price: four places serve every currency.
-MONEY = {"max_digits": 19, "decimal_places": 4}
+MONEY: dict[str, Any] = {"max_digits": 19, "decimal_places": 4}
 
 
 def days_held() -> Func:

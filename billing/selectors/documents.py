@@ -112,25 +112,26 @@ def invoice_lines(user: Principal, invoice: Invoice) -> list[InvoiceLine] | list
             .select_related("client", "contract")
             .order_by("line_kind", "first_day", "pk")
         )
-    return list(
+    lines: list[InvoiceLine] = list(
         InvoiceLine.objects.seen_by(user)
         .filter(invoice=invoice)
-        .annotate(
-            credited=Coalesce(
-                Sum("credits__amount"), Value(Decimal(0)), output_field=DecimalField()
-            )
-        )
+        .annotate(credited=Coalesce(Sum("credits__amount"), _NOTHING, output_field=DecimalField()))
         .order_by("position")
     )
+    return lines
 
 
 def expected_totals(invoice: Invoice, lines: list[DraftLine]) -> InvoiceTotals | None:
     """Return what a draft would come to; None while it has no profile, or a line no amount."""
     profile = profile_for(invoice.client)
-    if profile is None or any(line.amount is None for line in lines):
+    if profile is None:
         return None
-    amounts = [(Money(line.amount, line.currency), profile.tax_ratio) for line in lines]
-    return invoice_totals(amounts, invoice.currency)
+    amounts = [
+        (Money(line.amount, line.currency), profile.tax_ratio)
+        for line in lines
+        if line.amount is not None and line.currency == invoice.currency
+    ]
+    return invoice_totals(amounts, invoice.currency) if len(amounts) == len(lines) else None
 
 
 def credit_notes_of(user: Principal, invoice: Invoice) -> QuerySet[CreditNote]:

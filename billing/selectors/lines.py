@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.db.models import BooleanField, Count, Exists, F, OuterRef, Q, QuerySet, Sum, Value
@@ -114,9 +115,9 @@ def get_draft_line(user: Principal, public_id: UUID | str) -> DraftLine:
     return found
 
 
-def waiting_of(user: Principal, client: Client) -> list[dict[str, object]]:
+def waiting_of(user: Principal, client: Client) -> list[dict[str, Any]]:
     """Return what waits for a client and its merged family, by month and currency."""
-    return list(
+    rows = (
         DraftLine.objects.seen_by(user)
         .waiting()
         .filter(client__in=client_selectors.family_ids(client))
@@ -128,3 +129,4 @@ def waiting_of(user: Principal, client: Client) -> list[dict[str, object]]:
         )
         .order_by("period", "currency")
     )
+    return [dict(row) for row in rows]

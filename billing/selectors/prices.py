@@ -106,7 +106,9 @@ class BookEntry:
 def price_book(today: date) -> list[tuple[str, str, list[BookEntry]]]:
     """Return each sort of work with its name and versions; also those without any price."""
     versions: dict[str, list[PriceVersion]] = {
-        item.work_type: item.shown for item in price_items() if item.work_type
+        item.work_type: item.shown  # type: ignore[attr-defined]
+        for item in price_items()
+        if item.work_type
     }
     return [
         (work.value, str(work.label), _standing(versions.get(work.value, []), today))

@@ -80,10 +80,8 @@ def credit_invoice(
         invoice.currency,
     )
     today = clock.today(invoice.client.zone)
-    freeze(note, totals, invoice.buyer, issued_on=today, by=by)
-    publish(
-        CreditNotePosted(credit_note_id=note.pk, number=note.number, client_id=invoice.client_id)
-    )
+    number = freeze(note, totals, invoice.buyer, issued_on=today, by=by)
+    publish(CreditNotePosted(credit_note_id=note.pk, number=number, client_id=invoice.client_id))
     tell_screens(invoice.client)
     return note
 
@@ -101,13 +99,15 @@ def _credited_lines(
     lines = {line.public_id: line for line in rows}
     if amounts is None:
         left = [(line, line.amount - line.given) for line in lines.values()]
-        chosen = [(line, amount) for line, amount in left if amount > 0]
-        if not chosen:
+        whole: list[tuple[InvoiceLine, Decimal]] = [
+            (line, amount) for line, amount in left if amount > 0
+        ]
+        if not whole:
             raise Refused(_("Nothing is left of this invoice to give back."), code="credited")
-        return chosen
+        return whole
     if set(amounts) - set(lines):
         raise BadInput(_("This line is not on the invoice."), field="amounts")
-    chosen = []
+    chosen: list[tuple[InvoiceLine, Decimal]] = []
     for public_id, line in lines.items():
         amount = amounts.get(public_id, Decimal(0))
         if not amount.is_finite() or amount < 0:

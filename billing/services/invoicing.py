@@ -134,7 +134,11 @@ def _post(invoice: Invoice, *, by: Principal) -> Invoice:
     _refuse_exceptions(lines, invoice.currency)
     profile = _profile(client)
     totals = invoice_totals(
-        [(Money(line.amount, line.currency), profile.tax_ratio) for line in lines],
+        [
+            (Money(line.amount, line.currency), profile.tax_ratio)
+            for line in lines
+            if line.amount is not None
+        ],
         invoice.currency,
     )
     today = clock.today(client.zone)
@@ -145,8 +149,8 @@ def _post(invoice: Invoice, *, by: Principal) -> Invoice:
         state=DraftLineState.INVOICED, changed_at=clock.now()
     )
     invoice.due_on = today + timedelta(days=profile.payment_days)
-    freeze(invoice, totals, buyer(profile), issued_on=today, by=by)
-    publish(InvoicePosted(invoice_id=invoice.pk, number=invoice.number, client_id=client.pk))
+    number = freeze(invoice, totals, buyer(profile), issued_on=today, by=by)
+    publish(InvoicePosted(invoice_id=invoice.pk, number=number, client_id=client.pk))
     tell_screens(client)
     return invoice
 
@@ -158,8 +162,8 @@ def freeze(
     *,
     issued_on: date,
     by: Principal,
-) -> None:
-    """Give a document its totals, its parties and the next number of its kind.
+) -> int:
+    """Give a document its totals, its parties and the next number of its kind; return the number.
 
     The counter's row stays locked until the transaction ends, so a posting that fails leaves no
     gap. The database checks that the lines add up.
@@ -173,7 +177,8 @@ def freeze(
     document.seller, document.buyer = seller(), buyer_facts
     document.issued_on = issued_on
     document.posted_at, document.posted_by = clock.now(), common.person(by)
-    document.number = _next_number(document._meta.model_name or "")
+    number = _next_number(document._meta.model_name or "")
+    document.number = number
     document.state = InvoiceState.POSTED
     document.save()
     audit.record(
@@ -188,6 +193,7 @@ def freeze(
             "currency": document.currency,
         },
     )
+    return number
 
 
 def seller() -> dict[str, str]:

@@ -60,11 +60,11 @@ def retry_pdf(public_id: UUID | str, *, by: Principal) -> None:
 def render_waiting(*, by: Principal) -> int:
     """Make the PDFs that wait, each in a transaction of its own; return how many were made."""
     made = 0
-    for model in (Invoice, CreditNote):
+    for model, render in ((Invoice, render_invoice), (CreditNote, render_credit_note)):
         rows = model.objects.visible_to(by).without_pdf().order_by("pk")
         for pk in list(rows.values_list("pk", flat=True)):
             try:
-                if not _render(model, pk, by=by):
+                if not render(pk, by=by):
                     return made  # this machine cannot; the others would say the same
                 made += 1
             except Exception:

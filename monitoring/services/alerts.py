@@ -239,7 +239,7 @@ def close_alerts_of_rule(rule: Rule, *, keep: Callable[[Alert], bool]) -> list[A
 
     Done in the name of the system: who may change rules need not be allowed to work tickets.
     """
-    by = SystemPrincipal("monitoring")
+    by = SystemPrincipal("Monitoring")
     gone = [alert for alert in alert_selectors.open_of_rule(by, rule) if not keep(alert)]
     close_alerts(gone, by=by, why=_("The rule no longer watches this."))
     return gone

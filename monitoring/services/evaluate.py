@@ -62,7 +62,7 @@ def evaluate_group(group_id: int, *, by: Principal | None = None) -> int:
 
     Returns how many groups were evaluated: 0 if another worker was first.
     """
-    by = by or SystemPrincipal("monitoring")
+    by = by or SystemPrincipal("Monitoring")
     return _evaluate([*selectors.earlier_waiting(group_id), group_id], by=by)
 
 
@@ -72,7 +72,7 @@ def evaluate_due(*, by: Principal | None = None, limit: int = SWEEP) -> int:
     A group that cannot be judged does not hold up the others: it is logged, and tried again by the
     next sweep.
     """
-    by = by or SystemPrincipal("monitoring")
+    by = by or SystemPrincipal("Monitoring")
     waiting = selectors.waiting_groups(limit)
     done = 0
     for start in range(0, len(waiting), BATCH):

@@ -41,7 +41,7 @@ def sweep_silence(*, by: Principal | None = None) -> int:
 
     Does nothing while another worker looks.
     """
-    by = by or SystemPrincipal("monitoring")
+    by = by or SystemPrincipal("Monitoring")
     judged = 0
     for step in (_judge_offline, _make_unknown):
         with transaction.atomic():

@@ -101,7 +101,9 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         session = self.scope.get("session")
         if session is None or not session.session_key or not session.exists(session.session_key):
             return False
-        self.user = User.objects.filter(pk=self.user.pk or 0, is_active=True).first() or AnonymousUser()
+        self.user = (
+            User.objects.filter(pk=self.user.pk or 0, is_active=True).first() or AnonymousUser()
+        )
         return isinstance(self.user, User) and self.user.is_staff_member
 
     @database_sync_to_async

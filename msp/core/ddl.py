@@ -36,7 +36,7 @@ def append_only(table: str, *, columns_that_may_change: Sequence[str] = ()) -> m
     """Refuse UPDATE, DELETE and TRUNCATE on a table by triggers.
 
     `columns_that_may_change` are left open to UPDATE (a seal, a sent mark). Transactional tests
-    flush by TRUNCATE: `tests/conftest.py` drops the triggers named `*_no_truncate` on test databases.
+    flush by TRUNCATE: `tests/conftest.py` drops triggers named `*_no_truncate` from its databases.
     """
     frozen = "{" + ",".join(columns_that_may_change) + "}"
     return migrations.RunSQL(

@@ -20,6 +20,8 @@ APPEND_ONLY = (
     "clients_prioritymatrixversion",
     "tickets_message",
     "tickets_clockevent",
+    "billing_invoiceline",
+    "billing_creditnoteline",
     "monitoring_ruleversion",
     "monitoring_alerttransition",
     # Partitions are dropped by a function, rows never (no triggers: they would cost every COPY).

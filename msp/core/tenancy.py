@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import uuid
-from typing import Any, Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 from django.db import models
 

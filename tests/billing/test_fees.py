@@ -214,7 +214,10 @@ class TestContractLines:
     def test_raw_sql_cannot_charge_under_another_clients_contract(self, managed):
         line = make.contract_line(managed)
         other = client_factories.contract(client_factories.client("Rival"))
-        fields = "key, name, kind, work_type, amount, currency, increment_minutes, minimum_minutes, starts_on, created_at"
+        fields = (
+            "key, name, kind, work_type, amount, currency, increment_minutes, minimum_minutes, "
+            "starts_on, created_at"
+        )
         with (
             pytest.raises(IntegrityError, match="same_client"),
             transaction.atomic(),
@@ -240,7 +243,10 @@ class TestPrices:
 
     def test_the_database_refuses_two_prices_of_one_day(self):
         version = make.price("100")
-        fields = "item_id, currency, price_per_hour, increment_minutes, minimum_minutes, valid_from, created_at"
+        fields = (
+            "item_id, currency, price_per_hour, increment_minutes, minimum_minutes, valid_from, "
+            "created_at"
+        )
         with (
             pytest.raises(IntegrityError, match="one_a_day"),
             transaction.atomic(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 import pytest
 from django.test import Client as Browser
@@ -176,7 +177,7 @@ class TestForms:
 
     def test_marks_the_price_that_holds_those_to_come_and_those_past(self, clerk):
         for amount, day in (("100", "2026-01-01"), ("110", "2026-06-01"), ("130", "2027-01-01")):
-            make.price(amount, valid_from=__import__("datetime").date.fromisoformat(day))
+            make.price(amount, valid_from=date.fromisoformat(day))
         page = _text(clerk.get(reverse("billing:prices")))
         assert page.index("€130.00") < page.index("To come") < page.index("€110.00")
         assert (
@@ -188,8 +189,8 @@ class TestForms:
         assert answer.status_code == 422
         answer = clerk.post(
             reverse("billing:price-new"),
-            {"work_type": "onsite", "price_per_hour": "1", "currency": "12", "valid_from": "2026-11-01",
-             "increment_minutes": "15", "minimum_minutes": "0"},
+            {"work_type": "onsite", "price_per_hour": "1", "currency": "12",
+             "valid_from": "2026-11-01", "increment_minutes": "15", "minimum_minutes": "0"},
         )  # fmt: skip
         assert answer.status_code == 422
         assert "Three letters" in _text(answer)
@@ -209,8 +210,9 @@ class TestForms:
 
     def test_charges_under_a_contract_changes_and_ends_it(self, acme, managed, clerk):
         url = reverse("billing:contract-line-new", args=[managed.public_id])
-        sent = {"name": "Managed workplace", "kind": "flat", "amount": "900", "starts_on": "2026-01-01",
-                "increment_minutes": "15", "minimum_minutes": "0"}  # fmt: skip
+        sent = {"name": "Managed workplace", "kind": "flat", "amount": "900",
+                "starts_on": "2026-01-01", "increment_minutes": "15",
+                "minimum_minutes": "0"}  # fmt: skip
         assert clerk.post(url, sent).status_code == 302
         assert clerk.post(url, sent).status_code == 422
         line = ContractLine.objects.get()

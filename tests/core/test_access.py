@@ -85,7 +85,8 @@ def test_nobody_gets_in_without_signing_in() -> None:
         for method in entry.methods:
             answer = browser.generic(method, walk.address(name))
             ok = answer.status_code == 401 or (
-                answer.status_code == 302 and answer.headers["Location"].startswith("/accounts/login/")
+                answer.status_code == 302
+                and answer.headers["Location"].startswith("/accounts/login/")
             )
             if not ok:
                 open_doors.append((name, method, answer.status_code))

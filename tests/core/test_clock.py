@@ -32,7 +32,9 @@ def _reads_of_the_time(path: Path) -> list[int]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Attribute)
         and (
-            node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
+            node.value.attr
+            if isinstance(node.value, ast.Attribute)
+            else getattr(node.value, "id", "")
         )
         + "."
         + node.attr

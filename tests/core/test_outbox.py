@@ -42,9 +42,9 @@ def test_publishing_outside_a_transaction_is_refused() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_rolled_back_fact_is_never_delivered() -> None:
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with transaction.atomic():
         events.publish(ThingHappened(1))
-        raise ZeroDivisionError
+        transaction.set_rollback(True)
     assert events.deliver_all() == 0
 
 

@@ -41,9 +41,7 @@ UNSCOPED_IN = {
 
 
 def _own_models() -> list[type[models.Model]]:
-    return [
-        model for model in apps.get_models() if model._meta.app_label not in SYSTEM_APPS
-    ]
+    return [model for model in apps.get_models() if model._meta.app_label not in SYSTEM_APPS]
 
 
 def _tenant_models() -> list[type[models.Model]]:
@@ -51,7 +49,9 @@ def _tenant_models() -> list[type[models.Model]]:
 
 
 def test_every_model_says_whose_rows_it_holds() -> None:
-    assert [m._meta.label for m in _own_models() if not isinstance(getattr(m, "tenancy", None), Tenancy)] == []
+    assert [
+        m._meta.label for m in _own_models() if not isinstance(getattr(m, "tenancy", None), Tenancy)
+    ] == []
 
 
 def test_every_client_owned_model_has_its_client_and_a_guarded_manager() -> None:
@@ -75,7 +75,10 @@ def test_every_relation_between_client_owned_rows_has_a_composite_key() -> None:
             " WHERE attrelid = conrelid AND attnum = ANY(conkey)) "
             "FROM pg_constraint WHERE contype = 'f' AND array_length(conkey, 1) = 2"
         )
-        keys = {(table, *sorted(columns)): deferrable for table, deferrable, columns in cursor.fetchall()}
+        keys = {
+            (table, *sorted(columns)): deferrable
+            for table, deferrable, columns in cursor.fetchall()
+        }
     missing = []
     for model in _tenant_models():
         for field in model._meta.get_fields():
@@ -173,7 +176,9 @@ def test_a_user_who_may_not_sign_in_reaches_nothing(technician: User) -> None:
 def test_a_merged_family_reads_as_one_and_undoing_is_exact() -> None:
     acme, old = make.client("Acme"), make.client("Acme Old")
     make.contact(old, email="o@old.example", name="Olga Old")
-    person = make_staff.staff("technician", email="r@msp.example", scope="set", client_ids=[acme.pk])
+    person = make_staff.staff(
+        "technician", email="r@msp.example", scope="set", client_ids=[acme.pk]
+    )
     admin = make_staff.staff("administrator", email="admin@msp.example")
 
     def seen() -> list[str]:

@@ -38,7 +38,7 @@ MEGABYTE = 1024 * 1024
 VOLUME_MEGABYTES, FILLED_MEGABYTES = 32, 29
 INTERVAL_SECONDS = 1
 #: Waits are long, for a busy machine; what is measured is printed.
-PATIENCE_MS = 12_000
+PATIENCE_MS = 30_000
 #: Alert tickets have an internal target only: P3, 16 hours of the contract's two hours a day.
 TARGET_MINUTES, OPEN_MINUTES_A_DAY = 960, 120
 TOTAL = "1,254.60"  # 900 a month and one begun hour at 120, and 23 %
@@ -110,30 +110,33 @@ def story(tmp_path: Path) -> Iterator[Story]:
 
 def test_a_disk_fills_up_and_an_invoice_goes_out(story: Story) -> None:
     began = time.monotonic()
-    with chromium() as browser, _signed_in(story, browser, TECHNICIAN) as tess:
-        with _signed_in(story, browser, MANAGER) as mona:
-            volume = _make_volume(story)
-            _make_rule(mona, volume)
-            agent = _start_agent(story, volume, _make_token(tess))
-            _wait(lambda: story.ask("SELECT 1 FROM monitoring_sample LIMIT 1"), "a first report")
+    with (
+        chromium() as browser,
+        _signed_in(story, browser, TECHNICIAN) as tess,
+        _signed_in(story, browser, MANAGER) as mona,
+    ):
+        volume = _make_volume(story)
+        _make_rule(mona, volume)
+        agent = _start_agent(story, volume, _make_token(tess))
+        _wait(lambda: story.ask("SELECT 1 FROM monitoring_sample LIMIT 1"), "a first report")
 
-            tess.goto("/")
-            # The page is told, not asked again: this mark would be gone after a reload.
-            tess.evaluate("() => { window.neverReloaded = true; }")
-            agent.fill()
-            number = _row_appears(story, tess, agent)
-            _clock_runs_in_business_hours(story, number)
-            _technician_begins(tess, number)
+        tess.goto("/")
+        # The page is told, not asked again: this mark would be gone after a reload.
+        tess.evaluate("() => { window.neverReloaded = true; }")
+        agent.fill()
+        number = _row_appears(story, tess)
+        _clock_runs_in_business_hours(story, number)
+        _technician_begins(tess, number)
 
-            agent.empty()
-            _alert_clears_and_the_ticket_stays(story, tess, number)
+        agent.empty()
+        _alert_clears_and_the_ticket_stays(story, tess, number)
 
-            _time_is_logged_and_approved(tess, mona, number)
-            _ticket_is_resolved(tess, number)
-            invoice_url = _invoice_goes_out(story, mona)
+        _time_is_logged_and_approved(tess, mona, number)
+        _ticket_is_resolved(tess, number)
+        invoice_url = _invoice_goes_out(story, mona)
 
-            request = _client_reports_and_is_answered(story, browser, tess)
-            _rival_finds_nothing(story, browser, [number, request], invoice_url)
+        request = _client_reports_and_is_answered(story, browser, tess)
+        _rival_finds_nothing(story, browser, [number, request], invoice_url)
     print(f"\nThe story took {time.monotonic() - began:.1f} s.")
 
 
@@ -199,7 +202,7 @@ def _start_agent(story: Story, volume: Path, token: str) -> Agent:
 # ------------------------------------------------------------------------------------- the ticket
 
 
-def _row_appears(story: Story, page: Page, agent: Agent) -> int:
+def _row_appears(story: Story, page: Page) -> int:
     row = page.locator("tr.row", has_text=DEVICE)
     row.wait_for(timeout=PATIENCE_MS)
     seen_at = datetime.now(UTC)
@@ -316,7 +319,7 @@ def _invoice_goes_out(story: Story, page: Page) -> str:
 def _client_reports_and_is_answered(story: Story, browser: Browser, tess: Page) -> int:
     with _signed_in(story, browser, ADA) as ada:
         ada.get_by_role("link", name="Report a problem").first.click()
-        ada.get_by_label("Subject", exact=False).fill("The gate camera is black")
+        ada.locator("[name=subject]").fill("The gate camera is black")
         ada.locator("[name=body]").fill("Since this morning, on both screens.")
         ada.get_by_role("button", name="Send").click()
         expect(ada.get_by_role("heading", level=1)).to_have_text("The gate camera is black")

@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db.models import Count, Min, Q, QuerySet
 
 from msp.core import clock
-from msp.core.models import Delivery
+from msp.core.models import Delivery, User
 
 
 @dataclass(frozen=True)
@@ -41,3 +41,8 @@ def outbox_state() -> OutboxState:
 def dead_letters(limit: int = 200) -> QuerySet[Delivery]:
     """Return the newest dead letters."""
     return Delivery.objects.filter(dead_at__isnull=False).order_by("-dead_at")[:limit]
+
+
+def dead_count(user: User) -> int | None:
+    """Count dead letters for the menu; nothing is shown while there are none."""
+    return Delivery.objects.filter(dead_at__isnull=False).count() or None
