@@ -64,9 +64,9 @@ class Invoices(BillingView):
     @extend_schema(request=serializers.DraftIn, responses={201: serializers.InvoiceDetailOut})
     def post(self, request: Request) -> Response:
         """Put a client's waiting lines of a month on its draft invoice."""
-        values = self.given(serializers.DraftIn, request)
         if self.person(request).is_portal_user:
             raise NotVisible
+        values = self.given(serializers.DraftIn, request)
         try:
             client = client_selectors.get_client(self.person(request), values["client"])
         except NotVisible as error:

@@ -280,8 +280,12 @@ class TestWhoSees:
         browser = browser_of(request.getfixturevalue(who))
         assert [browser.get(page).status_code for page in pages] == [404] * 5
 
-    def test_an_employee_has_no_list_either(self, pages, contact):
-        assert browser_of(contact).get(reverse("portal:invoices")).status_code == 404
+    def test_an_employee_has_no_list_either_and_no_way_to_it(self, pages, contact, bookkeeper):
+        url = reverse("portal:invoices")
+        assert browser_of(contact).get(url).status_code == 404
+        home = reverse("portal:home")
+        assert f'href="{url}"' not in _text(browser_of(contact).get(home))
+        assert f'href="{url}"' in _text(browser_of(bookkeeper).get(home))
 
     def test_nobody_outside_sees_a_draft(self, acme, bookkeeper):
         draft = make.invoice(acme, post=False)
@@ -452,3 +456,33 @@ class TestQueries:
             return counts
 
         assert pages(3) == pages(30)
+
+
+class TestLive:
+    """Open screens fetch a part of the page when something changed."""
+
+    def test_the_list_and_an_invoice_give_their_part_alone(self, acme, clerk):
+        invoice = make.invoice(acme)
+        for url in (
+            reverse("billing:invoices"),
+            reverse("billing:invoice", args=[invoice.public_id]),
+        ):
+            part = clerk.get(url, headers={"HX-Request": "true"}).content.decode()
+            assert "<html" not in part
+            assert "INV-1001" in part
+            assert "{%" not in part
+
+    def test_hints_at_the_client_when_a_line_comes_and_when_an_invoice_is_posted(
+        self, acme, profile, monkeypatch
+    ):
+        told = []
+        monkeypatch.setattr(
+            "msp.core.live.touch",
+            lambda topic, public_id, *, client_id: told.append((topic, public_id, client_id)),
+        )
+        make.price(work_type="onsite")
+        make.draft_line(acme)
+        services.post_invoice(acme.pk, period=make.NOVEMBER, by=BY)
+        mine = [hint for hint in told if hint[0] == "invoices"]
+        assert set(mine) == {("invoices", str(acme.public_id), acme.pk)}
+        assert len(mine) == 3  # the line, its draft, the posting
