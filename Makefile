@@ -8,8 +8,9 @@ EPHEMERAL := $(PY) -m msp.embedded.ephemeral --
 INSIDE := $(PY) -m msp.embedded.inside --
 # More words for pytest: make fast T="tests/tickets -x"
 T ?=
-# Processes for pytest: make test N=4
+# Processes for pytest: make test N=4. An idle one takes what waits behind another's long test.
 N ?= auto
+PARALLEL = -n $(N) --dist worksteal
 
 .PHONY: help
 help: ## List the targets
@@ -58,15 +59,15 @@ machine:
 
 .PHONY: test
 test: setup machine ## Run all tests, browser and flows included
-	$(PY) -m pytest -n $(N) -m "not soak" $(T)
+	$(PY) -m pytest $(PARALLEL) -m "not soak" $(T)
 
 .PHONY: fast
 fast: setup ## Run the tests without browser and flows
-	$(PY) -m pytest -n $(N) -m "not browser and not flow and not soak" $(T)
+	$(PY) -m pytest $(PARALLEL) -m "not browser and not flow and not soak" $(T)
 
 .PHONY: browser
 browser: setup machine ## Run the tests that drive Chromium
-	$(PY) -m pytest -n $(N) -m "browser and not soak" $(T)
+	$(PY) -m pytest $(PARALLEL) -m "browser and not soak" $(T)
 
 .PHONY: flows
 flows: setup machine ## Run the tests that tell whole stories with real processes
@@ -79,6 +80,10 @@ soak: setup ## Run the long load and fault tests
 .PHONY: bench
 bench: setup ## Run a benchmark (B=name; without B it lists them)
 	@$(EPHEMERAL) $(PY) -m bench $(B)
+
+.PHONY: screenshots
+screenshots: setup machine ## Take the pictures in docs/screenshots anew (S="--all DIR": every view)
+	$(PY) scripts/screenshots.py $(S)
 
 # ---------------------------------------------------------------- checking
 

@@ -12,7 +12,13 @@ from msp.core.tenancy import TenantQuerySet
 DEVICE_ROLES = frozenset({"manager", "technical"})
 
 
-class DeviceQuerySet(TenantQuerySet):  # type: ignore[type-arg]
+class AgentsQuerySet(TenantQuerySet):  # type: ignore[type-arg]
+    """What the rows of this app share."""
+
+    view_permission = "agents.view"
+
+
+class DeviceQuerySet(AgentsQuerySet):
     def for_contact(self, scope: Scope) -> Self:
         if scope.contact_roles & DEVICE_ROLES:
             return self.filter(state=DeviceState.ACTIVE, merged_into__isnull=True)
@@ -26,7 +32,13 @@ class DeviceQuerySet(TenantQuerySet):  # type: ignore[type-arg]
         return self.exclude(state=DeviceState.RETIRED).filter(merged_into__isnull=True)
 
 
-class DeviceChildQuerySet(TenantQuerySet):  # type: ignore[type-arg]
+class EnrolmentTokenQuerySet(TenantQuerySet):  # type: ignore[type-arg]
+    """Tokens are only for those who may make them."""
+
+    view_permission = "agents.enrol"
+
+
+class DeviceChildQuerySet(AgentsQuerySet):
     """Rows that hang on a device; agents reach their own."""
 
     def for_device(self, scope: Scope) -> Self:

@@ -22,6 +22,12 @@ from tickets.enums import WorkType
 _PRICE: dict[str, Any] = {"max_digits": 15, "decimal_places": 4, "min_value": Decimal(0)}
 
 
+def plain_amount(amount: Decimal) -> str:
+    """Return an amount for a number field: at least two decimals, and no more than it has."""
+    cents = amount.quantize(Decimal("0.01"))
+    return f"{cents:f}" if cents == amount else f"{amount.normalize():f}"
+
+
 class MonthForm(forms.Form):
     """Which month to prepare."""
 
@@ -161,7 +167,7 @@ class ChangeLineForm(forms.Form):
 
     def __init__(self, *args: Any, line: ContractLine, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["amount"].initial = line.amount.normalize()
+        self.fields["amount"].initial = plain_amount(line.amount)
 
 
 class EndLineForm(forms.Form):
@@ -186,11 +192,11 @@ class CreditForm(forms.Form):
                 continue
             self.fields[str(line.public_id)] = forms.DecimalField(
                 label=f"{line.position}. {line.description}",
-                help_text=_("Up to %(left)s, net.") % {"left": f"{left.normalize():f}"},
+                help_text=_("Up to %(left)s, net.") % {"left": plain_amount(left)},
                 min_value=Decimal(0),
                 max_value=left,
                 required=False,
-                initial=f"{left.normalize():f}" if whole else None,
+                initial=plain_amount(left) if whole else None,
             )
 
     def amounts(self) -> dict[UUID, Decimal]:

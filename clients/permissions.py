@@ -5,19 +5,13 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 
 from msp.core.errors import NotAllowed
-from msp.core.models import User
-from msp.core.permissions import require
-from msp.core.scope import Principal, ScopeKind, scope_of
+from msp.core.permissions import reach, require
+from msp.core.scope import Principal
 
 
 def reaches_all(by: Principal, permission: str) -> bool:
     """Return whether a principal holds a permission for all clients, not for listed ones."""
-    if isinstance(by, User):
-        return any(
-            grant.scope_kind == ScopeKind.ALL and permission in grant.permissions
-            for grant in by.live_grants()
-        )
-    return scope_of(by).kind is ScopeKind.ALL
+    return reach(by, permission) is None
 
 
 def require_everywhere(by: Principal, permission: str) -> None:

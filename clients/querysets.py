@@ -8,7 +8,8 @@ from typing import Self
 from django.db.models import Q
 
 from clients.enums import ContractState
-from msp.core.scope import Principal, Scope, ScopeKind, scope_of
+from msp.core.permissions import reach
+from msp.core.scope import Principal, Scope
 from msp.core.tenancy import TenantQuerySet
 
 #: Contact roles that see the whole company in the portal, not only their own things.
@@ -16,7 +17,13 @@ COMPANY_ROLES = frozenset({"manager", "technical"})
 BILLING_ROLES = frozenset({"manager", "billing", "approver"})
 
 
-class ClientQuerySet(TenantQuerySet):  # type: ignore[type-arg]
+class ClientsQuerySet(TenantQuerySet):  # type: ignore[type-arg]
+    """What the rows of this app share."""
+
+    view_permission = "clients.view"
+
+
+class ClientQuerySet(ClientsQuerySet):
     client_path = "id"
 
     def for_contact(self, scope: Scope) -> Self:
@@ -31,15 +38,13 @@ class ClientQuerySet(TenantQuerySet):  # type: ignore[type-arg]
 
         Somebody granted only a client that was merged away still has its page.
         """
-        scope = scope_of(user)
-        if scope.kind is ScopeKind.ALL:
+        ids = reach(user, self.view_permission)
+        if ids is None:
             return self.current()
-        return self.visible_to(user).filter(
-            Q(merged_into__isnull=True) | ~Q(merged_into__in=scope.client_ids)
-        )
+        return self.visible_to(user).filter(Q(merged_into__isnull=True) | ~Q(merged_into__in=ids))
 
 
-class SiteQuerySet(TenantQuerySet):  # type: ignore[type-arg]
+class SiteQuerySet(ClientsQuerySet):
     def for_contact(self, scope: Scope) -> Self:
         return self.filter(archived_at__isnull=True)
 
@@ -47,7 +52,7 @@ class SiteQuerySet(TenantQuerySet):  # type: ignore[type-arg]
         return self.filter(archived_at__isnull=True)
 
 
-class ContactQuerySet(TenantQuerySet):  # type: ignore[type-arg]
+class ContactQuerySet(ClientsQuerySet):
     def for_contact(self, scope: Scope) -> Self:
         if scope.contact_roles & COMPANY_ROLES:
             return self
@@ -57,7 +62,7 @@ class ContactQuerySet(TenantQuerySet):  # type: ignore[type-arg]
         return self.filter(archived_at__isnull=True)
 
 
-class ContractQuerySet(TenantQuerySet):  # type: ignore[type-arg]
+class ContractQuerySet(ClientsQuerySet):
     def for_contact(self, scope: Scope) -> Self:
         return self if scope.contact_roles & (COMPANY_ROLES | BILLING_ROLES) else self.none()
 

@@ -62,7 +62,7 @@ class _Choice(forms.ModelChoiceField):  # type: ignore[type-arg]
 
 
 class RuleForm(forms.Form):
-    """A rule with its figures: shares in per cent, sizes in GiB, times in seconds.
+    """A rule with its figures: shares in per cent, sizes in GB, times in seconds.
 
     What a rule is about (metric, client) is chosen once: alerts of the past stay what they were.
     """
@@ -109,10 +109,10 @@ class RuleForm(forms.Form):
         help_text=gettext_lazy("Between the two, what was so stays so."),
     )
     free_below_gib = forms.FloatField(
-        label=gettext_lazy("And at most this much free (GiB)"), required=False, min_value=0
+        label=gettext_lazy("And at most this much free (GB)"), required=False, min_value=0
     )
     free_clear_gib = forms.FloatField(
-        label=gettext_lazy("Clears with more free than (GiB)"), required=False, min_value=0
+        label=gettext_lazy("Clears with more free than (GB)"), required=False, min_value=0
     )
     for_seconds = forms.IntegerField(
         label=gettext_lazy("Must last (seconds)"), min_value=0, max_value=86400, initial=120

@@ -8,11 +8,18 @@ from typing import Self
 from django.db.models import Q
 
 from monitoring.enums import AlertState
+from msp.core.permissions import reach
 from msp.core.scope import Plane, Principal, ScopeKind, scope_of
 from msp.core.tenancy import TenantQuerySet
 
 
-class RuleQuerySet(TenantQuerySet):  # type: ignore[type-arg]
+class MonitoringQuerySet(TenantQuerySet):  # type: ignore[type-arg]
+    """What the rows of this app share."""
+
+    view_permission = "monitoring.view"
+
+
+class RuleQuerySet(MonitoringQuerySet):
     """Rules: those for all clients are everyone's of the staff, those of a client the client's."""
 
     def visible_to(self, user: Principal) -> Self:
@@ -20,19 +27,20 @@ class RuleQuerySet(TenantQuerySet):  # type: ignore[type-arg]
         scope = scope_of(user)
         if scope.plane not in (Plane.STAFF, Plane.SYSTEM) or scope.kind is ScopeKind.NONE:
             return self.none()
-        if scope.kind is ScopeKind.ALL:
+        ids = reach(user, self.view_permission)
+        if ids is None:
             return self
-        return self.filter(Q(client__isnull=True) | Q(client_id__in=scope.client_ids))
+        return self.filter(Q(client__isnull=True) | Q(client_id__in=ids)) if ids else self.none()
 
     def enabled(self) -> Self:
         return self.filter(is_enabled=True)
 
 
-class RuleStateQuerySet(TenantQuerySet):  # type: ignore[type-arg]
+class RuleStateQuerySet(MonitoringQuerySet):
     """What rules know of series; for screens only beside an alert or a device."""
 
 
-class AlertQuerySet(TenantQuerySet):  # type: ignore[type-arg]
+class AlertQuerySet(MonitoringQuerySet):
     """Alerts: ours, never the client's. Contacts and devices see none (the base says so)."""
 
     def open(self) -> Self:
@@ -50,5 +58,5 @@ class AlertQuerySet(TenantQuerySet):  # type: ignore[type-arg]
         return self.order_by("-opened_at", "-id")
 
 
-class AlertTransitionQuerySet(TenantQuerySet):  # type: ignore[type-arg]
+class AlertTransitionQuerySet(MonitoringQuerySet):
     """The history of alerts."""

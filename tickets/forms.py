@@ -116,6 +116,28 @@ class ComposerForm(TokenForm):
     def clean_work_type(self) -> str:
         return self.cleaned_data["work_type"] or WorkType.REMOTE.value
 
+    @property
+    def error_lines(self) -> list[str]:
+        """Return the errors as a person reads them: that of a figure with its name."""
+        return [
+            f"{self.fields[name].label}: {word}"
+            if name in ("minutes", "happened_at")
+            else str(word)
+            for name, words in self.errors.items()
+            for word in words
+        ]
+
+    @property
+    def happened_at_text(self) -> str:
+        """Return what was typed as the time, for the form that comes back."""
+        return str(self["happened_at"].value() or "") if self.is_bound else ""
+
+    @property
+    def uses_details(self) -> bool:
+        """Whether a refused form holds something that is folded away otherwise."""
+        named = ("minutes", "happened_at", "resolution", "stop")
+        return self.is_bound and any(self[name].value() or self[name].errors for name in named)
+
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
         body, resolves = values.get("body", "").strip(), values.get("after") == Status.RESOLVED
@@ -140,6 +162,8 @@ class StatusForm(forms.Form):
     until = forms.DateTimeField(required=False, widget=forms.DateTimeInput)
     since = forms.DateTimeField(required=False, widget=forms.DateTimeInput)
     reason = forms.CharField(max_length=250, required=False)
+    #: The status that the page showed.
+    seen = forms.ChoiceField(choices=Status.choices, required=False)
 
 
 class PriorityForm(forms.Form):
@@ -147,9 +171,10 @@ class PriorityForm(forms.Form):
 
 
 class AssignForm(forms.Form):
-    """The new owner's key; empty for nobody."""
+    """The new owner's key; empty for nobody. `seen`: whose it was on the page, 0 for nobody's."""
 
     owner = forms.IntegerField(required=False)
+    seen = forms.IntegerField(required=False, min_value=0)
 
 
 class ResolveForm(forms.Form):

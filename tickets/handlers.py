@@ -20,6 +20,8 @@ from tickets.models import Clock, Message, Ticket
 
 #: Priorities for which everybody is told when nobody has the ticket.
 URGENT = frozenset({Priority.P1.value, Priority.P2.value})
+#: From this share of a promise on (per cent) everybody hears of a ticket that nobody has.
+UNOWNED_FROM = 75
 
 
 def tell_about_opening(event: TicketOpened) -> None:
@@ -54,22 +56,24 @@ def tell_about_message(event: PublicMessageAdded) -> None:
 
 
 def tell_about_clock(event: ClockWarned) -> None:
-    """Warn the owner, unless the promise was kept or a later warning has been given since."""
+    """Warn the owner, unless the promise was kept or a later warning has been given since.
+
+    Of a ticket that nobody has, those who could take it hear when it is nearly late or late.
+    """
     ticket = _ticket(event.ticket_id)
     clock: Clock | None = Clock.objects.filter(
         ticket=event.ticket_id, target=event.target, met_at__isnull=True
     ).first()
     if ticket is None or clock is None or clock.warned_percent > event.percent:
         return
+    cycle = f"{clock.started_at.timestamp():.0f}:{clock.target_seconds}"
     owner = _owner(ticket)
     if owner is not None:
         notifications.about_clock(
-            ticket,
-            owner,
-            target=event.target,
-            percent=event.percent,
-            cycle=f"{clock.started_at.timestamp():.0f}:{clock.target_seconds}",
+            ticket, owner, target=event.target, percent=event.percent, cycle=cycle
         )
+    elif ticket.owner_id is None and event.percent >= UNOWNED_FROM:
+        notifications.about_unowned(ticket, target=event.target, percent=event.percent, cycle=cycle)
 
 
 def tell_about_resolution(event: TicketResolved) -> None:

@@ -89,6 +89,24 @@ def about_clock(ticket: Ticket, owner: User, *, target: str, percent: int, cycle
     )
 
 
+def about_unowned(ticket: Ticket, *, target: str, percent: int, cycle: str) -> None:
+    """Tell everybody who may work it of a promise that runs out while nobody has the ticket."""
+    if percent >= 100:
+        subject = _("Past due, nobody has it: %(target)s of %(number)s %(subject)s")
+    else:
+        subject = _("%(percent)s %% used, nobody has it: %(target)s of %(number)s %(subject)s")
+    words = {**_words(ticket), "target": ClockTarget(target).label, "percent": percent}
+    for user in owners_for(ticket.client_id):
+        notify.tell(
+            user,
+            key=f"ticket.clock:{ticket.pk}:{target}:{percent}:{cycle}",
+            subject=subject % words,
+            url=_url(ticket),
+            client_id=ticket.client_id,
+            channels=IN_APP,
+        )
+
+
 def _words(ticket: Ticket) -> dict[str, str]:
     return {
         "priority": ticket.priority.upper(),

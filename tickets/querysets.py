@@ -17,7 +17,13 @@ COMPANY_ROLES = frozenset({"manager", "technical"})
 CLIENT_KINDS = (MessageKind.PUBLIC, MessageKind.CALL, MessageKind.VISIT, MessageKind.CHAT)
 
 
-class TicketQuerySet(TenantQuerySet):  # type: ignore[type-arg]
+class TicketsQuerySet(TenantQuerySet):  # type: ignore[type-arg]
+    """What the rows of this app share."""
+
+    view_permission = "tickets.view"
+
+
+class TicketQuerySet(TicketsQuerySet):
     def for_contact(self, scope: Scope) -> Self:
         """A contact sees their own tickets; a manager the company's. Alert tickets are ours."""
         rows = self.exclude(source="alert")
@@ -30,7 +36,7 @@ class TicketQuerySet(TenantQuerySet):  # type: ignore[type-arg]
         return self.exclude(status__in=(Status.RESOLVED, Status.CLOSED))
 
 
-class MessageQuerySet(TenantQuerySet):  # type: ignore[type-arg]
+class MessageQuerySet(TicketsQuerySet):
     def for_contact(self, scope: Scope) -> Self:
         rows = self.filter(kind__in=CLIENT_KINDS).exclude(ticket__source="alert")
         if scope.contact_roles & COMPANY_ROLES:
@@ -38,7 +44,7 @@ class MessageQuerySet(TenantQuerySet):  # type: ignore[type-arg]
         return rows.filter(ticket__contact_id=scope.contact_id)
 
 
-class ClockQuerySet(TenantQuerySet):  # type: ignore[type-arg]
+class ClockQuerySet(TicketsQuerySet):
     def for_contact(self, scope: Scope) -> Self:
         rows = self.exclude(ticket__source="alert")
         if scope.contact_roles & COMPANY_ROLES:
@@ -50,7 +56,7 @@ class ClockQuerySet(TenantQuerySet):  # type: ignore[type-arg]
         return self.filter(next_look_at__lte=at)
 
 
-class TimeEntryQuerySet(TenantQuerySet):  # type: ignore[type-arg]
+class TimeEntryQuerySet(TicketsQuerySet):
     def running(self) -> Self:
         return self.filter(minutes__isnull=True)
 

@@ -9,15 +9,9 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from agents.enums import DeviceRole, KeyState
-from agents.querysets import DeviceChildQuerySet
+from agents.querysets import DeviceChildQuerySet, EnrolmentTokenQuerySet
 from msp.core import clock
-from msp.core.tenancy import (
-    GlobalModel,
-    PublicIdModel,
-    TenantManager,
-    TenantModel,
-    TenantQuerySet,
-)
+from msp.core.tenancy import GlobalModel, PublicIdModel, TenantManager, TenantModel
 
 
 class EnrolmentToken(PublicIdModel, TenantModel):
@@ -38,7 +32,7 @@ class EnrolmentToken(PublicIdModel, TenantModel):
     created_at = models.DateTimeField(default=clock.now, editable=False)
     created_by = models.ForeignKey("core.User", models.PROTECT, null=True, related_name="+")
 
-    objects = TenantManager.from_queryset(TenantQuerySet)()
+    objects = TenantManager.from_queryset(EnrolmentTokenQuerySet)()
 
     class Meta:
         ordering = ["-created_at"]

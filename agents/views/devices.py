@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
 
 from django.contrib import messages
@@ -15,6 +16,7 @@ from agents import selectors, services
 from agents.forms import DeviceFilter, DeviceForm
 from agents.views.facts import cards
 from agents.views.parts import PersonRequest, page_of, row_of, save_form
+from msp.core import clock
 from msp.core.pages import render_page
 from msp.core.panels import panels
 from msp.core.permissions import can
@@ -33,13 +35,20 @@ def device_list(request: PersonRequest) -> HttpResponse:
     return render_page(request, "agents/device_list.html", context, part="rows")
 
 
+#: A device that has said nothing this long after its enrolment needs somebody to look.
+FIRST_REPORT_WITHIN = timedelta(minutes=10)
+
+
 def detail(request: PersonRequest, public_id: UUID) -> HttpResponse:
     """Show a device: who it is, what the apps above know, its inventory and what changed."""
     user = request.user
     device = selectors.get_device(user, public_id)
+    since = device.enrolled_at or device.created_at
     context = {
         "row": row_of(device),
         "device": device,
+        "enrolled_at": since,
+        "is_overdue": clock.now() - since > FIRST_REPORT_WITHIN,
         "identifiers": selectors.identifiers_of(user, device),
         "inventory": cards(selectors.sections_of(user, device)),
         "changes": selectors.changes_of(user, device),

@@ -1,6 +1,7 @@
 """What a screen or another app asks of `billing`."""
 
 from billing.selectors.contracts import (
+    clients_without_fees,
     contract_lines_of,
     get_contract_line,
     own_profile,
@@ -44,6 +45,7 @@ __all__ = [
     "HourPrice",
     "ReadyGroup",
     "client_prices",
+    "clients_without_fees",
     "contract_lines_of",
     "credit_notes_of",
     "draft_invoices",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import date
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import CharField, Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Cast, Concat
 
-from billing.models import BillingProfile, ContractLine
+from billing.domain.fees import last_day
+from billing.enums import LineKind
+from billing.models import BillingProfile, ContractLine, DraftLine
 from clients import selectors as client_selectors
+from clients.enums import ContractState
 from clients.models import Client
 from msp.core.errors import NotVisible
 from msp.core.scope import Principal
@@ -38,6 +43,34 @@ def own_profile(user: Principal, client: Client) -> BillingProfile | None:
         BillingProfile.objects.seen_by(user).filter(client=client).first()
     )
     return found
+
+
+def clients_without_fees(user: Principal, period: date) -> set[int]:
+    """Return the clients of whose monthly fees for a month at least one is not drafted yet.
+
+    Fees are drafted by the worker once the month has ended, or when somebody asks for it.
+    """
+    end = last_day(period)
+    drafted = DraftLine.objects.seen_by(user).filter(
+        contract=OuterRef("contract"),
+        period=period,
+        line_kind=LineKind.FLAT,
+        source_ref=Concat(Value("fee:"), Cast(OuterRef("public_id"), CharField())),
+    )
+    rows = (
+        ContractLine.objects.seen_by(user)
+        .filter(kind=LineKind.FLAT)
+        .between(period, end)
+        .exclude(contract__state=ContractState.DRAFT)
+        .filter(
+            Q(contract__ends_on__isnull=True) | Q(contract__ends_on__gte=F("starts_on")),
+            Q(contract__ends_on__isnull=True) | Q(contract__ends_on__gte=period),
+            Q(ends_on__isnull=True) | Q(ends_on__gte=F("contract__starts_on")),
+            contract__starts_on__lte=end,
+        )
+        .filter(~Exists(drafted))
+    )
+    return set(rows.values_list("client_id", flat=True))
 
 
 def contract_lines_of(user: Principal, client: Client) -> QuerySet[ContractLine]:

@@ -21,6 +21,7 @@ from billing.presentation import document_context, line_views
 from billing.views.parts import ROWS, PersonRequest, do, form_page, month_from, pdf_answer
 from billing.words import month_words
 from clients import selectors as client_selectors
+from msp.core import clock
 from msp.core.errors import Refused
 from msp.core.pages import render_page
 from msp.core.permissions import can
@@ -36,8 +37,19 @@ def invoices(request: PersonRequest) -> HttpResponse:
     user = request.user
     before = request.GET.get("before", "")
     rows = selectors.posted_page(user, before=int(before) if before.isdigit() else None, size=ROWS)
+    groups = selectors.ready(user)
+    this_month = clock.today().replace(day=1)
+    ended = {group.period for group in groups if group.period < this_month}
+    without = {period: selectors.clients_without_fees(user, period) for period in sorted(ended)}
     context = {
-        "ready": selectors.ready(user),
+        "ready": [
+            {
+                "group": group,
+                "is_running": group.period >= this_month,
+                "lacks_fees": group.client_id in without.get(group.period, ()),
+            }
+            for group in groups
+        ],
         "drafts": selectors.draft_invoices(user),
         "posted": rows[:ROWS],
         "next_url": f"?before={rows[ROWS - 1].number}" if len(rows) > ROWS else "",
@@ -81,6 +93,9 @@ def ready(request: PersonRequest, public_id: UUID, period: str) -> HttpResponse:
         "profile": selectors.profile_for(client),
         "draft": selectors.open_draft(request.user, client, month),
         "may_prepare": can(request.user, PREPARE, client.pk),
+        "lacks_fees": client.pk in selectors.clients_without_fees(request.user, month),
+        "is_running": month >= clock.today().replace(day=1),
+        "month_fields": {"period": month.isoformat()},
     }
     return render_page(request, "billing/ready.html", context)
 

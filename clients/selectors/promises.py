@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from clients.domain import coverage
@@ -98,8 +99,8 @@ def promise_for(*, client_id: int, site_id: int | None, at: datetime) -> Promise
     chosen = _contract(client, at)
     if chosen is None:
         policy, calendar = _defaults()
-        reason = _("No contract holds on %(day)s: default policy “%(policy)s”.") % {
-            "day": _day(client, at).isoformat(),
+        reason = _("No contract on %(day)s: default SLA policy “%(policy)s”.") % {
+            "day": date_format(_day(client, at), "j M Y"),
             "policy": policy.name,
         }
         whose, contract = WhoseHours.CONTRACT.value, None
@@ -221,6 +222,18 @@ def coverage_of(
     return verdict.covered, verdict.clause
 
 
+def clause_words(clause: str) -> str:
+    """Return the clause of a time entry as people read it: what no contract names is put in words.
+
+    The record keeps its own word; a clause that a contract names is the contract's.
+    """
+    words = {
+        coverage.NO_CONTRACT: _("no contract"),
+        coverage.NOT_LISTED: _("no clause names this work"),
+    }
+    return words.get(clause, clause)
+
+
 def calendar_version_at(calendar_id: int, at: datetime) -> CalendarVersion:
     """Return the version in force at an instant; before the first, the first.
 
@@ -291,12 +304,18 @@ def _reason(found: list[Contract], owner: Client, client: Client) -> str:
     words = {"contract": found[0].name, "policy": found[0].policy.name, "owner": owner.name}
     if owner.pk != client.pk:
         return (
-            _("Contract “%(contract)s” of %(owner)s, which this client joined: “%(policy)s”.")
+            _(
+                "SLA policy “%(policy)s”, by contract “%(contract)s” of %(owner)s, "
+                "which this client joined."
+            )
             % words
         )
     if len(found) > 1:
-        return _("Contract “%(contract)s”, the newest of those in force: “%(policy)s”.") % words
-    return _("Contract “%(contract)s”: “%(policy)s”.") % words
+        return (
+            _("SLA policy “%(policy)s”, by contract “%(contract)s”, the newest of those in force.")
+            % words
+        )
+    return _("SLA policy “%(policy)s”, by contract “%(contract)s”.") % words
 
 
 def _defaults() -> tuple[SlaPolicy, Calendar]:

@@ -232,17 +232,20 @@ async def _report(headers: dict[str, str], data: bytes, known: KnownKey) -> wire
     if encoding not in wire.ENCODINGS:
         raise _Answer(415, "bad_encoding", "Send the body plain or as gzip.")
 
-    def work() -> wire.Report:
-        return wire.decode(
-            wire.inflate(data, encoding),
+    inflate = partial(wire.inflate, data, encoding)
+    try:
+        is_large = len(data) > OFF_LOOP_BYTES
+        body = await asyncio.to_thread(inflate) if is_large else inflate()
+        decode = partial(
+            wire.decode,
+            body,
             content_type,
             device_id=known.device_id,
             client_id=known.client_id,
             now=clock.now(),
         )
-
-    try:
-        return await asyncio.to_thread(work) if len(data) > OFF_LOOP_BYTES else work()
+        # Asked of what came out: some kB of gzip may hold 8 MiB.
+        return await asyncio.to_thread(decode) if len(body) > OFF_LOOP_BYTES else decode()
     except wire.WireError as error:
         raise _Answer(error.status, error.code, error.message) from None
 

@@ -26,6 +26,8 @@ MAX_SERIES: Final = 300
 MAX_ROWS: Final = 2_000
 MAX_EVENTS: Final = 1_000
 MAX_SECTIONS: Final = 50
+#: Objects within objects in a section or an event: pages walk through them.
+MAX_DEPTH: Final = 16
 MAX_FUTURE_MS: Final = 5 * 60 * 1000
 #: As old as an agent's spool can be; `monitoring_make_partition` allows a day more.
 MAX_AGE_MS: Final = 30 * 24 * 60 * 60 * 1000
@@ -282,6 +284,8 @@ def _take_events(report: Report, body: _Body) -> None:
     ]
     now_ms = int(report.arrived_at.timestamp() * 1000)
     for taken_at, kind, data in found:
+        if not is_storable(data):
+            raise WireError(400, "bad_event", "An event's data are nested too deep, or hold NUL.")
         ts = taken_at + report.clock_offset_ms
         if not now_ms - MAX_AGE_MS <= ts <= now_ms + MAX_FUTURE_MS:
             ts = now_ms
@@ -292,7 +296,32 @@ def _take_events(report: Report, body: _Body) -> None:
         report.events.append((moment(ts), kind, text))
 
 
+def is_storable(value: Any) -> bool:
+    """Return whether JSON values can be stored and shown: no text with NUL, no deep nesting.
+
+    PostgreSQL refuses NUL in jsonb, and would do so for the whole group of reports.
+    """
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inner: list[Any] = []
+        for item in level:
+            if isinstance(item, str):
+                if "\0" in item:
+                    return False
+            elif isinstance(item, dict):
+                inner.extend(item.keys())
+                inner.extend(item.values())
+            elif isinstance(item, list | tuple):
+                inner.extend(item)
+        if not inner:
+            return True
+        level = inner
+    return False
+
+
 def _section(report: Report, name: str, sent: _Section) -> checkins.Section:
+    if not is_storable(sent.content):
+        raise WireError(400, "bad_section", "A section is nested too deep, or holds NUL.")
     try:
         digest = checkins.section_digest(sent.content)
     except (TypeError, ValueError, RecursionError):

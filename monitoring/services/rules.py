@@ -21,8 +21,8 @@ from monitoring.services.alerts import close_alerts_of_rule
 from msp.core import audit
 from msp.core.errors import BadInput, NotAllowed, NotVisible
 from msp.core.models import User
-from msp.core.permissions import require
-from msp.core.scope import Principal, ScopeKind, scope_of
+from msp.core.permissions import reach, require
+from msp.core.scope import Principal
 
 GIB = 1024**3
 MINUTE = 60
@@ -222,7 +222,7 @@ def default_rules() -> list[dict[str, Any]]:
 def _require(by: Principal, client_id: int | None) -> None:
     """Ask for the right; a rule for all clients needs somebody who may see them all."""
     require(by, _PERMISSION, client_id)
-    if client_id is None and scope_of(by).kind is not ScopeKind.ALL:
+    if client_id is None and reach(by, _PERMISSION) is not None:
         raise NotAllowed(_("Rules for all clients are for people who see all clients."))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.http import HttpResponse
+from django.urls import reverse
 
 from agents import selectors as agent_selectors
 from clients import selectors as client_selectors
@@ -20,19 +21,37 @@ _TEMPLATE = "monitoring/panel.html"
 def device_panel(request: PersonRequest, public_id: UUID) -> HttpResponse:
     """Show a device's alerts."""
     device = agent_selectors.get_device(request.user, public_id)
-    return _panel(request, selectors.alerts_of_device(request.user, device), with_device=False)
+    return _panel(
+        request,
+        selectors.alerts_of_device(request.user, device),
+        of_name=device.name,
+        of_url=reverse("agents:detail", args=[device.public_id]),
+        with_device=False,
+    )
 
 
 def ticket_panel(request: PersonRequest, number: int) -> HttpResponse:
     """Show the alerts that opened or joined a ticket."""
     ticket = ticket_selectors.get_ticket(request.user, number)
-    return _panel(request, selectors.alerts_of_ticket(request.user, ticket), in_lines=True)
+    return _panel(
+        request,
+        selectors.alerts_of_ticket(request.user, ticket),
+        of_name=f"{ticket.number} {ticket.subject}",
+        of_url=reverse("tickets:detail", args=[ticket.number]),
+        in_lines=True,
+    )
 
 
 def client_panel(request: PersonRequest, public_id: UUID) -> HttpResponse:
     """Show a client's open alerts."""
     client = client_selectors.get_client(request.user, public_id)
-    return _panel(request, selectors.alerts_of_client(request.user, client), client=client)
+    return _panel(
+        request,
+        selectors.alerts_of_client(request.user, client),
+        of_name=client.name,
+        of_url=reverse("clients:detail", args=[client.public_id]),
+        client=client,
+    )
 
 
 def _panel(request: PersonRequest, found: list, **more: object) -> HttpResponse:  # type: ignore[type-arg]

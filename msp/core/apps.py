@@ -23,7 +23,7 @@ class CoreConfig(AppConfig):
             "activity",
             "core:operations",
             90,
-            _("Business"),
+            _("System"),
             "core.operations",
             dead_count,
             is_hot=True,

@@ -8,7 +8,11 @@ from typing import Any
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer, AsyncWebsocketConsumer
+from django.conf import settings
+from django.contrib.auth import get_user
 from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
+from django.utils.module_loading import import_string
 
 from msp.core import live
 from msp.core.models import User
@@ -18,6 +22,9 @@ from msp.core.scope import ScopeKind
 RECHECK_SECONDS = 30
 CLOSE_SIGNED_OUT = 4401
 MAX_TOPICS = 10
+
+
+_SessionStore = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
 
 
 class NoSuchSocket(AsyncWebsocketConsumer):
@@ -99,11 +106,12 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
     def _still_signed_in(self) -> bool:
         self._checked_at = time.monotonic()
         session = self.scope.get("session")
-        if session is None or not session.session_key or not session.exists(session.session_key):
+        if session is None or not session.session_key:
             return False
-        self.user = (
-            User.objects.filter(pk=self.user.pk or 0, is_active=True).first() or AnonymousUser()
-        )
+        # Read afresh, as a page would: it may be gone, have run out, or belong to an old password.
+        request = HttpRequest()
+        request.session = _SessionStore(session.session_key)
+        self.user = get_user(request)  # type: ignore[assignment]
         return isinstance(self.user, User) and self.user.is_staff_member
 
     @database_sync_to_async

@@ -159,8 +159,10 @@ def _claim() -> int | None:
 def _run(delivery_id: int) -> None:
     try:
         with transaction.atomic():
+            # It waits: a claim that saw this row a moment too late locks it until it commits.
+            # Skipping here would put the delivery off by a whole lease.
             row = (
-                Delivery.objects.select_for_update(skip_locked=True)
+                Delivery.objects.select_for_update()
                 .filter(pk=delivery_id, done_at__isnull=True, dead_at__isnull=True)
                 .first()
             )

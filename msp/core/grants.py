@@ -78,6 +78,13 @@ def _application(cursor, login: str, tables: set[str]) -> None:  # type: ignore[
     for table in APPEND_ONLY:
         if table in tables:
             run(sql.SQL("REVOKE UPDATE, DELETE ON {} FROM {}").format(sql.Identifier(table), role))
+    # Partitions are reached through their parent: rights of their own would go past its.
+    run(
+        "SELECT relname FROM pg_class "
+        "WHERE relispartition AND relnamespace = 'public'::regnamespace"
+    )
+    for (partition,) in cursor.fetchall():
+        run(sql.SQL("REVOKE ALL ON {} FROM {}").format(sql.Identifier(partition), role))
 
 
 def _ingest(cursor, login: str, tables: set[str]) -> None:  # type: ignore[no-untyped-def]
@@ -85,12 +92,26 @@ def _ingest(cursor, login: str, tables: set[str]) -> None:  # type: ignore[no-un
     run = cursor.execute
     run(sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}").format(role))
     run(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(role))
-    run(sql.SQL("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {}").format(role))
+    run(sql.SQL("REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM {}").format(role))
     for table, rights in INGEST.items():
-        if table in tables:
-            run(
-                sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), sql.Identifier(table), role)
-            )
+        if table not in tables:
+            continue
+        run(sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), sql.Identifier(table), role))
+        if "INSERT" in rights:
+            _grant_numbers(cursor, role, table)
+
+
+def _grant_numbers(cursor, role: sql.Identifier, table: str) -> None:  # type: ignore[no-untyped-def]
+    """Let a login take new ids of one table, and of no other."""
+    cursor.execute(
+        "SELECT seq.relname FROM pg_depend JOIN pg_class seq ON seq.oid = objid AND relkind = 'S' "
+        "WHERE refobjid = %s::regclass AND deptype IN ('a', 'i')",
+        [f"public.{table}"],
+    )
+    for (sequence,) in cursor.fetchall():
+        cursor.execute(
+            sql.SQL("GRANT USAGE ON SEQUENCE {} TO {}").format(sql.Identifier(sequence), role)
+        )
 
 
 def _functions(cursor, logins: dict[str, str]) -> None:  # type: ignore[no-untyped-def]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -15,6 +16,8 @@ from django.utils import timezone, translation
 
 from msp.core import correlation
 from msp.core.access import Who, routes
+from msp.core.accounts import PORTAL_HOME
+from msp.core.errors import BadInput
 from msp.core.models import User
 from msp.core.permissions import can
 from msp.core.scope import Plane, Scope, portal_scope, scoped
@@ -62,7 +65,11 @@ class PrincipalMiddleware:
             translation.override(_language(user)),
             timezone.override(_zone(user)),
         ):
-            return self.get_response(request)
+            response = self.get_response(request)
+        # What one person sees stays out of every cache, the browser's own included: the next one
+        # at this screen presses "back".
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
 
 
 class AccessMiddleware:
@@ -85,6 +92,9 @@ class AccessMiddleware:
         entry = routes().get(match.view_name) if match else None
         if entry is None:
             return not_found(request)
+        if "%00" in request.META.get("QUERY_STRING", ""):
+            # PostgreSQL takes no zero byte in any text, so no question can have one.
+            return answer_for(request, BadInput("An address holds no zero bytes."))
         if Who.ANYONE in entry.who or Who.AGENT in entry.who:
             return None if self._allowed(request, entry.methods) else _not_allowed(entry.methods)
         user = request.user
@@ -118,17 +128,26 @@ def _sign_in(request: HttpRequest) -> HttpResponse:
     if request.headers.get("HX-Request") == "true":
         # htmx would swap the sign-in page into a fragment; a full navigation is what is meant.
         response = HttpResponse(status=204)
-        response.headers["HX-Redirect"] = (
-            f"{login}?next={request.headers.get('HX-Current-URL', '/')}"
-        )
+        query = urlencode({"next": _page_of(request)})
+        response.headers["HX-Redirect"] = f"{login}?{query}"
         return response
     return redirect_to_login(request.get_full_path(), login)
+
+
+def _page_of(request: HttpRequest) -> str:
+    """Return the path of the page htmx asked from; the host in that header is nobody's word."""
+    try:
+        here = urlsplit(request.headers.get("HX-Current-URL", ""))
+    except ValueError:
+        return "/"
+    path = "/" + here.path.lstrip("/\\")
+    return f"{path}?{here.query}" if here.query else path
 
 
 def _other_plane(request: HttpRequest, user: User) -> HttpResponse:
     if request.path == "/" and user.is_portal_user:
         response = HttpResponse(status=302)
-        response.headers["Location"] = reverse("portal:home")
+        response.headers["Location"] = PORTAL_HOME
         return response
     return not_found(request)
 

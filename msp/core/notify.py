@@ -41,7 +41,7 @@ def tell(
                 "recipient": user,
                 "address": "" if in_app else user.email,
                 "client_id": client_id,
-                "subject": subject[:250],
+                "subject": " ".join(subject.split())[:250],
                 "body": body,
                 "url": url,
                 "state": NotificationState.SENT if in_app else NotificationState.PENDING,
@@ -106,19 +106,10 @@ def _send_one() -> bool:
         # The lease: no network inside the transaction, and a killed worker's row comes back.
         row.next_try_at = now + FIRST_WAIT * 2 ** min(row.attempts, 8)
         row.save(update_fields=["attempts", "next_try_at"])
-    message = EmailMessage(
-        subject=row.subject,
-        body=f"{row.body}\n\n{settings.PUBLIC_URL}{row.url}" if row.url else row.body,
-        to=[row.address],
-        headers={
-            "Auto-Submitted": "auto-generated",
-            # The key in the Message-ID lets the receiving server drop a repeat.
-            "Message-ID": f"<{row.public_id}@{settings.PUBLIC_URL.split('//')[-1].split(':')[0]}>",
-        },
-    )
     try:
-        message.send()
-    except (OSError, SMTPException) as error:
+        _message(row).send()
+    # ValueError: an address or a subject that cannot be a header. It must not stop the others.
+    except (OSError, SMTPException, ValueError) as error:
         row.last_error = f"{type(error).__name__}: {error}"[:2000]
         if row.attempts >= MAX_ATTEMPTS:
             row.state = NotificationState.FAILED
@@ -128,3 +119,16 @@ def _send_one() -> bool:
         row.state, row.sent_at, row.last_error = NotificationState.SENT, clock.now(), ""
         row.save(update_fields=["state", "sent_at", "last_error"])
     return True
+
+
+def _message(row: Notification) -> EmailMessage:
+    return EmailMessage(
+        subject=row.subject,
+        body=f"{row.body}\n\n{settings.PUBLIC_URL}{row.url}" if row.url else row.body,
+        to=[row.address],
+        headers={
+            "Auto-Submitted": "auto-generated",
+            # The key in the Message-ID lets the receiving server drop a repeat.
+            "Message-ID": f"<{row.public_id}@{settings.PUBLIC_URL.split('//')[-1].split(':')[0]}>",
+        },
+    )

@@ -113,6 +113,29 @@ def can(user: Principal, permission: str, client_id: int | None = None) -> bool:
     return False
 
 
+def reach(user: Principal, permission: str) -> frozenset[int] | None:
+    """Return the ids of the clients for which a principal holds a permission; None means all.
+
+    Somebody who bills for every client may work the tickets of a few: their scope spans both
+    grants, each permission only its own. For contacts and machines the scope alone decides.
+
+    Errors: KeyError for a permission nobody declared.
+    """
+    PERMISSIONS[permission]
+    scope = scope_of(user)
+    if scope.plane is not Plane.STAFF:
+        return None if scope.kind is ScopeKind.ALL else scope.client_ids
+    ids: set[int] = set()
+    for grant in user.live_grants():  # type: ignore[union-attr]
+        if permission not in grant.permissions:
+            continue
+        if grant.scope_kind == ScopeKind.ALL:
+            return None
+        if grant.scope_kind == ScopeKind.SET:
+            ids |= grant.family_ids
+    return frozenset(ids)
+
+
 def require(user: Principal, permission: str, client_id: int | None = None) -> None:
     """Refuse unless the principal may do this.
 

@@ -12,6 +12,7 @@ from typing import Generic, Self, TypeVar
 
 from django.db import models
 
+from msp.core.permissions import reach
 from msp.core.scope import Plane, Principal, Scope, ScopeKind, require_scope, scope_of
 
 
@@ -31,19 +32,25 @@ class TenantQuerySet(models.QuerySet[M], Generic[M]):
 
     #: Path from this model to the client's id.
     client_path = "client_id"
+    #: What staff need to see these rows: a grant without it opens none. "" leaves it to the app.
+    view_permission = ""
 
     def visible_to(self, user: Principal) -> Self:
         """Keep the rows that a principal may reach; the only way an edge gets at rows.
 
-        Staff see the clients of their grants, merged families included; a portal user sees the
-        active client, narrowed further by `for_contact`; a device sees its own client's rows.
+        Staff see the clients of those of their grants that hold the model's permission, merged
+        families included; a portal user sees the active client, narrowed further by `for_contact`;
+        a device sees its own client's rows.
         """
         scope = scope_of(user)
-        if scope.kind is ScopeKind.ALL:
-            return self
         if scope.kind is ScopeKind.NONE:
             return self.none()
-        rows = self.filter(**{f"{self.client_path}__in": scope.client_ids})
+        ids = None if scope.kind is ScopeKind.ALL else scope.client_ids
+        if scope.plane is Plane.STAFF and self.view_permission:
+            ids = reach(user, self.view_permission)
+        if ids is None:
+            return self
+        rows = self.filter(**{f"{self.client_path}__in": ids})
         if scope.plane is Plane.PORTAL:
             return rows.for_contact(scope)
         if scope.plane is Plane.AGENT:

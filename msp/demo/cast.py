@@ -214,6 +214,7 @@ def _add_contact(
     if who:
         contact = clients.invite_contact(contact.pk, by=by)
         user, password = contact.user, secrets.token_urlsafe(PASSWORD_BYTES)
+        assert user is not None  # an invited contact has a sign-in
         user.set_password(password)
         user.save(update_fields=["password"])
         cast.people[short] = user

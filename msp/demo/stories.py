@@ -271,7 +271,7 @@ OPEN = (
         Back(2, "14:05"), "ines", "own", "Renew the certificate of the support portal",
         "Runs out in 24 days; the automatic renewal waits for the new DNS key.",
         priority="p4", kind=Kind.CHANGE,
-        steps=(take(Back(2, "14:06"), "ines"),),
+        steps=(take(Back(2, "14:06"), "ines"), agree(Back(2, "14:08"), "ines", 12)),
     ),
     Story(
         Back(1, "09:10"), "tom", "harbour", "Mail keeps asking for a password",

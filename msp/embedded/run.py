@@ -118,6 +118,7 @@ class Runner:
         self.supervisor: Supervisor | None = None
         self.began = time.monotonic()
         self.lock: int | None = None
+        self.record: dict[str, object] = {}
 
     def run(self) -> NoReturn:
         """Start everything and stay until told to stop.
@@ -167,6 +168,9 @@ class Runner:
         ours = _descendants()
         if ours:
             self.say("Stopping")
+            self.record["stopping"] = True
+            with contextlib.suppress(OSError):  # a full disk must not keep us from stopping
+                self._write_record()
         if self.supervisor:
             self.supervisor.request_stop()
             process = self.supervisor.process
@@ -208,16 +212,22 @@ class Runner:
     def _take_lock(self, address: Address) -> None:
         path = self.layout.run / "lock"
         lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(lock)
+        deadline = time.monotonic() + PREDECESSOR_SECONDS
+        said = False
+        while not _locked(lock):
             other = _read_record(path)
-            raise Refused(
-                f"It is already running (process {other.get('pid', 'unknown')}):"
-                f" {other.get('url', '')}\nStop it with Ctrl-C in its terminal, or:"
-                f" kill {other.get('pid', '')}"
-            ) from error
+            # Its `make` may be gone before it: "stop it" would be no advice while it stops.
+            if not other.get("stopping") or time.monotonic() > deadline:
+                os.close(lock)
+                raise Refused(
+                    f"It is already running (process {other.get('pid', 'unknown')}):"
+                    f" {other.get('url', '')}\nStop it with Ctrl-C in its terminal, or:"
+                    f" kill {other.get('pid', '')}"
+                )
+            if not said:
+                self.say("The last run is stopping; waiting for its end")
+                said = True
+            time.sleep(0.1)
         self.lock = lock
         predecessor = _read_record(path)
         if predecessor:
@@ -225,13 +235,16 @@ class Runner:
         self._write_lock(address)
 
     def _write_lock(self, address: Address) -> None:
-        record: dict[str, object] = {"pid": os.getpid(), "url": address.public_url}
+        self.record = {"pid": os.getpid(), "url": address.public_url}
         if self.supervisor and self.supervisor.process:
             process = psutil.Process(self.supervisor.process.pid)
-            record["supervisor"] = [process.pid, process.create_time()]
-            record["socket"] = str(self.supervisor.socket)
+            self.record["supervisor"] = [process.pid, process.create_time()]
+            self.record["socket"] = str(self.supervisor.socket)
+        self._write_record()
+
+    def _write_record(self) -> None:
         if self.lock is not None:
-            content = json.dumps(record).encode()
+            content = json.dumps(self.record).encode()
             os.pwrite(self.lock, content, 0)
             os.truncate(self.lock, len(content))
 
@@ -414,6 +427,15 @@ def read_address() -> Address:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path:
         raise Refused(f"PUBLIC_URL must be like https://msp.example, not {public_url!r}.")
     return Address(bind, int(raw), public_url)
+
+
+def _locked(lock: int) -> bool:
+    """Take the lock if it is free; tell whether it is ours."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _ignore_stop_signals() -> None:

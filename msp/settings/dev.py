@@ -5,7 +5,16 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from msp.settings.base import *  # noqa: F403
-from msp.settings.base import ALLOWED_HOSTS, PUBLIC_URL, STORAGES, VAR_DIR
+from msp.settings.base import (
+    ALLOWED_HOSTS,
+    MSP_ADDRESS,
+    MSP_NAME,
+    MSP_PHONE,
+    MSP_TAX_ID,
+    PUBLIC_URL,
+    STORAGES,
+    VAR_DIR,
+)
 
 DEBUG = False  # errors look as they do in production; `runserver`-style pages leak settings
 ALLOWED_HOSTS = ALLOWED_HOSTS or ["localhost", "127.0.0.1", urlsplit(PUBLIC_URL).hostname or ""]
@@ -23,3 +32,9 @@ STORAGES = STORAGES | {
 }
 EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = VAR_DIR / "mail"
+
+if MSP_NAME == "Brightwater IT":
+    # The firm of the trial: its invoices and its portal are as whole as a real one's.
+    MSP_PHONE = MSP_PHONE or "+353 1 555 0100"
+    MSP_ADDRESS = MSP_ADDRESS or "4 Canal Row; Dublin 2; Ireland"
+    MSP_TAX_ID = MSP_TAX_ID or "IE 0000000 X"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from django.test import Client as Browser
 from django.urls import reverse
 
-from billing import services
+from billing import selectors, services
 from billing.enums import DraftLineState, InvoiceState
 from billing.models import (
     BillingProfile,
@@ -19,7 +19,7 @@ from billing.models import (
     Invoice,
     PriceVersion,
 )
-from msp.core import events
+from msp.core import clock, events
 from msp.core.models import User
 from tests.factories import billing as make
 from tests.factories import clients as client_factories
@@ -132,6 +132,34 @@ class TestTheWay:
 
         assert prepare_month(*sent[0][1:]) == 1
         assert DraftLine.objects.get().amount == 900
+
+    def test_calls_no_month_ready_whose_fees_are_missing(
+        self, acme, managed, clerk, billing_clerk, profile
+    ):
+        make.contract_line(managed)
+        make.price("120", work_type="onsite")
+        make.draft_line(acme)
+        listed, page = (
+            reverse("billing:invoices"),
+            reverse("billing:ready", args=[acme.public_id, "2026-11"]),
+        )
+        assert "Month is running" in _text(clerk.get(listed))
+        clock.advance(timedelta(days=2))
+        assert "Monthly fees missing" in _text(clerk.get(listed))
+        assert "Monthly fees of this client are not in yet." in _text(clerk.get(page))
+        services.draft_month(managed.pk, period=date(2026, 11, 1), by=BY)
+        assert "Monthly fees missing" not in _text(clerk.get(listed))
+        assert "are not in yet" not in _text(clerk.get(page))
+
+    def test_asks_for_no_fee_outside_contract_and_line(self, acme, managed, billing_clerk):
+        make.contract_line(managed, starts_on=date(2026, 12, 1))
+        assert selectors.clients_without_fees(billing_clerk, date(2026, 11, 1)) == set()
+        assert selectors.clients_without_fees(billing_clerk, date(2026, 12, 1)) == {acme.pk}
+
+    def test_writes_a_fee_into_its_form_as_people_write_it(self, managed, clerk):
+        line = make.contract_line(managed, "1480")
+        page = _text(clerk.get(reverse("billing:contract-line-change", args=[line.public_id])))
+        assert 'value="1480.00"' in page
 
     def test_gives_back_a_part_from_the_page(self, acme, clerk):
         invoice = make.invoice(acme)

@@ -22,6 +22,8 @@ ARGUMENTS = [
 _ITS_OWN_WORDS = "Failed to load resource"
 _SERVER_ERROR = 500
 WIDE, HIGH = 1440, 900
+#: WCAG 2.2 AA, and what axe holds for good practice.
+AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 @dataclass

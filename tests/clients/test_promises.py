@@ -33,7 +33,7 @@ def test_the_contract_in_force_decides_and_says_so(acme) -> None:
     contract = make.contract(acme)
     found = promise(acme)
     assert found.contract_id == contract.pk
-    assert found.reason == "Contract “Managed”: “Standard”."
+    assert found.reason == "SLA policy “Standard”, by contract “Managed”."
     assert found.targets["p1"]["response"] == 15
     assert found.calendar["windows"]["mon"] == [["09:00", "17:00"]]
     assert found.warnings == (50, 75, 100)
@@ -84,7 +84,7 @@ def test_without_a_contract_the_default_policy_holds_and_says_so(acme, system) -
     defaults = services.ensure_defaults(by=system)
     found = promise(acme)
     assert found.contract_id is None
-    assert found.reason == "No contract holds on 2026-06-10: default policy “Standard”."
+    assert found.reason == "No contract on 10 Jun 2026: default SLA policy “Standard”."
     assert found.targets == TARGETS
     assert found.calendar_version_id == defaults.calendar.versions.get().pk
     assert found.zone == "Europe/Dublin"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -130,6 +131,38 @@ def test_ten_workers_at_once_deliver_each_event_once() -> None:
         worker.join()
     assert sorted(event.thing_id for event, _, _ in story.calls) == list(range(20))
     assert Notification.objects.count() == 20
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_another_claim_looks_at_is_delivered_now_and_not_a_lease_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # PostgreSQL keeps the lock on a row whose recheck failed until that claim commits.
+    with transaction.atomic():
+        events.publish(ThingHappened(1))
+    claim, held, others = events._claim, threading.Event(), []
+
+    def look(delivery_id: int) -> None:
+        try:
+            with transaction.atomic():
+                Delivery.objects.select_for_update().get(pk=delivery_id)
+                held.set()
+                time.sleep(0.2)
+        finally:
+            connection.close()
+
+    def claim_beside_another() -> int | None:
+        delivery_id = claim()
+        if delivery_id is not None:
+            others.append(threading.Thread(target=look, args=[delivery_id]))
+            others[-1].start()
+            assert held.wait(10)
+        return delivery_id
+
+    monkeypatch.setattr(events, "_claim", claim_beside_another)
+    assert events.deliver_due() == 1
+    others[0].join()
+    assert [event.thing_id for event, _, _ in story.calls] == [1]
 
 
 @pytest.mark.django_db(transaction=True)

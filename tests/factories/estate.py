@@ -132,7 +132,10 @@ def estate(name: str, word: str, *, worker: User, now: datetime = NOW) -> Estate
         billing.draft_line_for_time(entries[0].pk, by=MAKER)
         posted = billing.post_invoice(owner.pk, period=EARLIER, by=MAKER)
         pdfs.render_invoice(posted.pk, by=MAKER)
-        credit = billing.credit_invoice(posted.public_id, by=MAKER, reason=f"Sorry {word}")
+        part = {posted.lines.filter(amount__gt=1)[0].public_id: Decimal(1)}
+        credit = billing.credit_invoice(
+            posted.public_id, by=MAKER, reason=f"Sorry {word}", amounts=part
+        )
         pdfs.render_credit_note(credit.pk, by=MAKER)
         billing.draft_month(contract.pk, period=PERIOD, by=MAKER)
         draft = billing.draft_invoice(owner.pk, period=PERIOD, by=MAKER)
@@ -214,7 +217,8 @@ def _portal_user(owner: Client, site: Site, person: str, word: str, roles: list[
 def _device(owner: Client, site: Site, word: str, state: str) -> Device:
     return Device.objects.create(
         client=owner, site=site, name=f"SRV-{state}-{word}", role="server",
-        state=DeviceState(state), enrolled_at=clock.now(), notes=word, os_name=word, os_family=word, os_version=word,
+        state=DeviceState(state), enrolled_at=clock.now(), notes=word, os_name=word,
+        os_family=word, os_version=word,
     )  # fmt: skip
 
 

@@ -347,7 +347,8 @@ def test_reports_that_come_together_share_commits() -> None:
     )
 
 
-def test_a_node_numbers_its_groups_without_a_gap() -> None:
+def test_a_node_numbers_its_groups_without_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "is_storable", lambda value: True)
     who = machine()
     reports = [who.report() for _ in range(3)]
     poison = who.report(events=[POISON])
@@ -386,11 +387,30 @@ def test_refuses_to_open_on_a_database_that_may_lose_what_it_said(settings: Any)
 
 # ---------------------------------------------------------------- one bad batch
 
-#: Fine on the wire; PostgreSQL's jsonb has no U+0000.
+#: PostgreSQL's jsonb has no U+0000; what else it may refuse is played by leaving out our check.
 POISON = {"ts": 1, "kind": "x", "data": {"text": "a\x00b"}}
 
 
-def test_a_batch_the_database_refuses_stands_alone_and_its_neighbours_are_stored() -> None:
+def test_a_report_that_no_table_can_hold_is_refused_before_the_writer() -> None:
+    nested: dict[str, Any] = {}
+    for _ in range(wire.MAX_DEPTH):
+        nested = {"a": nested}
+    who = machine()
+    events = [{"ts": 1, "kind": "x", "data": nested}]
+    sections = {"system": {"sha256": section_digest(nested), "content": nested}}
+    answers = sent(
+        who, who.report(events=[POISON]), who.report(events=events), who.report(sections=sections)
+    )
+    assert [(answer.status, answer.code) for answer in answers] == [
+        (400, "bad_event"), (400, "bad_event"), (400, "bad_section"),
+    ]  # fmt: skip
+    assert not InventorySection.objects.filter(device=who.device).exists()
+
+
+def test_a_batch_the_database_refuses_stands_alone_and_its_neighbours_are_stored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wire, "is_storable", lambda value: True)
     fleet = [machine(name=f"SRV-{n:02}") for n in range(12)]
 
     async def work(app: TelemetryApp) -> list[Answer]:

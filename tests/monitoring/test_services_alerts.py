@@ -12,7 +12,7 @@ from monitoring import handlers, services
 from monitoring.models import Alert, AlertTransition, Rule
 from msp.core import clock
 from msp.core.enums import GrantScope
-from msp.core.errors import NotAllowed, NotVisible, Refused
+from msp.core.errors import NotVisible, Refused
 from msp.core.models import AuditEntry, User
 from msp.core.scope import SystemPrincipal, acting_as
 from tests.factories import clients as client_factories
@@ -71,7 +71,7 @@ def test_what_is_over_is_not_acknowledged(server: Device, technician: User) -> N
 
 def test_who_bills_does_not_acknowledge(server: Device, billing_clerk: User) -> None:
     alert = factories.alert(server, factories.rule())
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotVisible):
         services.acknowledge_alert(alert.public_id, by=billing_clerk)
 
 

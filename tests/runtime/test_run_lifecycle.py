@@ -243,6 +243,20 @@ def test_a_second_start_names_the_first(start: Callable[..., Run]) -> None:
     assert first.process.poll() is None
 
 
+def test_a_start_while_the_last_run_stops_waits_for_its_end(start: Callable[..., Run]) -> None:
+    first = start()
+    first.wait_until_ready()
+    first.process.terminate()
+    while "Stopping" not in first.said():
+        time.sleep(0.01)
+    second = start()
+    second.wait_until_ready()
+    assert "The last run is stopping" in second.said()
+    assert first.process.wait(1) == 0
+    second.process.terminate()
+    second.wait_until_all_are_gone()
+
+
 def test_a_taken_port_is_said_before_anything_starts(start: Callable[..., Run], var: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -246,6 +246,34 @@ def test_counts_a_changed_priority_from_creation_as_the_policy_says(ticket, tech
     assert row(ticket, ClockTarget.RESOLUTION).due_at == TUESDAY + 4 * HOUR
 
 
+def test_keeps_no_promise_by_a_priority_that_does_not_make_it(ticket, technician):
+    add_message(ticket.number, by=technician, kind="public", body="We look at it.")
+    clock.advance(HOUR)
+    change_priority(ticket.number, by=technician, priority="p4")
+    assert fresh(ticket).next_due_at == row(ticket, ClockTarget.RESOLUTION).due_at
+    # What the client was told before is the last word on updates, not the change of priority.
+    assert row(ticket, ClockTarget.UPDATE).met_at == TUESDAY
+    change_priority(ticket.number, by=technician, priority="p3")
+    assert row(ticket, ClockTarget.UPDATE).started_at == TUESDAY + HOUR
+    assert row(ticket, ClockTarget.UPDATE).met_at is None
+
+
+def test_starts_no_running_cadence_while_the_client_is_waited_for(acme, technician):
+    ticket = open_ticket(by=technician, client_id=acme.pk, subject="X", priority="p4")
+    add_message(ticket.number, by=technician, kind="public", body="Which one is it?")
+    change_status(ticket.number, by=technician, status="waiting_client")
+    clock.advance(HOUR)
+    change_priority(ticket.number, by=technician, priority="p3")
+    assert row(ticket, ClockTarget.UPDATE).paused_at == TUESDAY + HOUR
+    assert fresh(ticket).next_due_at is None
+
+
+def test_forgives_no_broken_promise_by_a_lower_priority(ticket, technician):
+    clock.advance(9 * HOUR + 24 * HOUR)
+    change_priority(ticket.number, by=technician, priority="p4")
+    assert row(ticket, ClockTarget.UPDATE).standing == ClockStanding.MET_LATE
+
+
 def test_counts_a_changed_priority_from_the_change_where_the_policy_says_so(acme, technician):
     client_factories.contract(
         acme, policy=client_factories.policy("From change", retarget_from_creation=False)

@@ -104,6 +104,20 @@ def test_warns_the_owner_and_says_when_it_is_past_due(ticket, technician):
     assert addresses("email") == [technician.email]
 
 
+def test_tells_everybody_of_a_promise_that_runs_out_while_nobody_has_the_ticket(
+    ticket, technician, service_manager
+):
+    clock.advance(timedelta(hours=2))
+    sweep_clocks()
+    assert told() == []
+    clock.advance(timedelta(hours=2))
+    sweep_clocks()
+    assert {(address, subject.split(":")[0]) for address, subject in told()} == {
+        (user.email, "Past due, nobody has it") for user in (technician, service_manager)
+    }
+    assert addresses("email") == []
+
+
 def test_forgets_a_warning_once_the_promise_was_kept(ticket, technician):
     assign_ticket(ticket.number, by=technician, owner_id=technician.pk)
     clock.advance(timedelta(hours=2))

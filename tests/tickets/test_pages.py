@@ -169,7 +169,7 @@ def test_answers_changed_rows_as_templates_and_leaves_out_what_left_the_view(tec
         {"view": "mine", "ids": f"{mine.public_id},{other.public_id},nonsense"},
     )
     text = answer.content.decode()
-    assert text.count("<template>") == 1
+    assert text.count("<template><tr") == 1
     assert f'id="ticket-{mine.public_id}-row"' in text
     assert 'hx-swap-oob="morph"' in text
 
@@ -275,3 +275,55 @@ def test_shows_tickets_on_the_pages_of_client_contact_and_device(technician, res
         assert f"{ticket.number} {ticket.subject}" in part
         assert "<html" not in part
         assert signed_in(restricted).get(url).status_code == 404
+
+
+def test_takes_no_ticket_from_a_colleague_who_was_quicker(technician, service_manager):
+    ticket = ticket_of_acme()
+    tess, mona = signed_in(technician), signed_in(service_manager)
+    assign = reverse("tickets:assign", args=[ticket.number])
+    assert tess.post(assign, {"owner": technician.pk, "seen": 0}).status_code == 302
+    late = mona.post(assign, {"owner": service_manager.pk, "seen": 0})
+    assert late.status_code == 409
+    assert technician.name in late.content.decode()
+    assert seen(ticket.number).owner_id == technician.pk
+    again = {"owner": service_manager.pk, "seen": technician.pk}
+    assert mona.post(assign, again).status_code == 302
+    assert seen(ticket.number).owner_id == service_manager.pk
+
+
+def test_reopens_nothing_by_a_status_chosen_on_a_page_that_is_out_of_date(
+    technician, service_manager
+):
+    ticket = ticket_of_acme()
+    tess, mona = signed_in(technician), signed_in(service_manager)
+    tess.post(reverse("tickets:resolve", args=[ticket.number]), {"resolution": "Done."})
+    change = reverse("tickets:status", args=[ticket.number])
+    for chosen in ({"status": "in_progress", "seen": "new"}, {"status": "waiting_vendor"}):
+        assert mona.post(change, chosen).status_code == 409
+        assert seen(ticket.number).status == Status.RESOLVED
+
+
+def test_gives_a_refused_composer_back_with_all_that_was_typed(technician):
+    ticket = ticket_of_acme()
+    answer = signed_in(technician).post(
+        reverse("tickets:compose", args=[ticket.number]),
+        {"kind": "call", "body": "She rang.", "minutes": "12", "happened_at": "2027-01-01T10:00"},
+    )
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert 'value="2027-01-01T10:00"' in page
+    assert 'value="12"' in page
+    assert "She rang." in page
+    # A reload belongs to the ticket, not to the command that was refused.
+    assert f'rel="canonical" href="{reverse("tickets:detail", args=[ticket.number])}"' in page
+
+
+def test_shows_the_owner_of_this_moment_to_a_page_that_stays_open(technician, service_manager):
+    ticket = ticket_of_acme()
+    mona = signed_in(service_manager)
+    signed_in(technician).post(
+        reverse("tickets:assign", args=[ticket.number]), {"owner": technician.pk}
+    )
+    head = mona.get(reverse("tickets:head", args=[ticket.number])).content.decode()
+    assert technician.name in head
+    assert f'value="{technician.pk}" form="owner-form"' in head

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics, serializers, status
@@ -177,7 +178,7 @@ def _client_id(user: User, public_id: str) -> int:
     """Return a client's key. Errors: NotVisible, also for what is no UUID."""
     try:
         client = selectors.client_by_public_id(user, public_id)
-    except ValueError as error:
+    except (ValueError, ValidationError) as error:
         raise NotVisible from error
     if client is None:
         raise NotVisible

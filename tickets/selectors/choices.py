@@ -51,6 +51,7 @@ def owners_for(client_id: int) -> list[User]:
     """Return the people who may work tickets of a client, by name, in two questions."""
     grants = Grant.objects.filter(
         Q(ends_at__isnull=True) | Q(ends_at__gt=clock.now()),
+        ticket_number__isnull=True,
         user__kind=UserKind.STAFF,
         user__is_active=True,
         role__permissions__contains=["tickets.work"],

@@ -1,6 +1,6 @@
 """What may be done with tickets."""
 
-from tickets.services.assignment import assign_ticket
+from tickets.services.assignment import UNCHECKED, assign_ticket
 from tickets.services.clock import differences, rebuild_clock, sweep_clocks
 from tickets.services.lifecycle import (
     REOPEN_DAYS,
@@ -30,6 +30,7 @@ from tickets.services.working import note_time_resolve
 
 __all__ = [
     "REOPEN_DAYS",
+    "UNCHECKED",
     "add_message",
     "approve_time",
     "assign_ticket",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from msp.core import audit
 from msp.core.enums import UserKind
-from msp.core.errors import BadInput
+from msp.core.errors import BadInput, Refused
 from msp.core.events import publish
 from msp.core.models import User
 from msp.core.permissions import can
@@ -17,11 +19,31 @@ from tickets.models import Ticket
 from tickets.services import _common, thread
 
 
+class Unchecked(Enum):
+    """The caller did not look who has the ticket."""
+
+    UNCHECKED = "unchecked"
+
+
+UNCHECKED = Unchecked.UNCHECKED
+
+
 @transaction.atomic
-def assign_ticket(number: int, *, by: Principal, owner_id: int | None, reason: str = "") -> Ticket:
+def assign_ticket(
+    number: int,
+    *,
+    by: Principal,
+    owner_id: int | None,
+    reason: str = "",
+    expected: int | Unchecked | None = UNCHECKED,
+) -> Ticket:
     """Give a ticket to a person who may work it, or (None) to nobody.
 
-    Errors: NotVisible; NotAllowed; BadInput for a person who may not work this client's tickets.
+    `expected` is the owner the caller saw (None for nobody): if somebody else has taken the ticket
+    meanwhile, it is not taken from them unasked.
+
+    Errors: NotVisible; NotAllowed; BadInput for a person who may not work this client's tickets;
+    Refused if the owner is not the expected one.
     Publishes: TicketAssigned.
     """
     ticket = _common.lock_ticket(number, by=by)
@@ -30,6 +52,13 @@ def assign_ticket(number: int, *, by: Principal, owner_id: int | None, reason: s
     if ticket.owner_id == owner_id:
         return ticket
     before = ticket.owner_id
+    if not isinstance(expected, Unchecked) and expected != before:
+        now_with = ticket.owner.name if ticket.owner else _("nobody")
+        raise Refused(
+            _("Meanwhile this ticket went to %(name)s. Assign it again if it should change hands.")
+            % {"name": now_with},
+            code="owner_changed",
+        )
     ticket.owner = (
         permitted_owner(owner_id, client_id=ticket.client_id) if owner_id is not None else None
     )

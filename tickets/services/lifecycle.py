@@ -13,10 +13,11 @@ from msp.core.events import publish
 from msp.core.models import User
 from msp.core.permissions import can
 from msp.core.scope import Principal
-from tickets.domain.lifecycle import PAUSE_OF_STATUS, Transition, plan_transition
+from tickets.domain.lifecycle import PAUSE_OF_STATUS, Transition, pause_of, plan_transition
 from tickets.enums import (
     AuthorKind,
     ClockEventKind,
+    ClockStanding,
     ClockTarget,
     MessageKind,
     PauseReason,
@@ -51,24 +52,37 @@ def change_status(
     at: datetime | None = None,
     until: datetime | None = None,
     reason: str = "",
+    expected: str = "",
 ) -> Ticket:
     """Change the status of a ticket; its clocks pause and go on as the status says.
 
     `at` says that it has been so since an earlier instant (audited); `until` is the agreed date
     that "scheduled" waits for. Resolving goes through `resolve_ticket`, which asks for the text.
+    `expected` is the status the caller saw; a finished ticket is taken up again only as "in
+    progress".
 
     Errors: NotVisible; NotAllowed; BadInput; Refused for a change that the life of a ticket does
-    not have.
+    not have, and if its status is not the expected one any more.
     """
     ticket = _common.lock_ticket(number, by=by)
     _common.refuse_contact(by)
     _common.require_staff(by, "tickets.work", ticket.client_id)
     to = _status(status)
+    if expected and expected != ticket.status:
+        raise Refused(
+            _("Meanwhile this ticket became “%(status)s”. Look again, then choose.")
+            % {"status": ticket.get_status_display()},
+            code="status_changed",
+        )
     if to == Status.RESOLVED:
         raise BadInput(_("Say what solved it."), field="resolution", code="resolution_missing")
     if to == Status.CLOSED:
         return close_ticket(number, by=by)
     if not ticket.is_open:
+        if to != Status.IN_PROGRESS:
+            raise Refused(
+                _("Reopen the ticket first: it is not being worked on."), code="reopen_first"
+            )
         return reopen_ticket(number, by=by, reason=reason)
     since = _common.instant(at)
     if since < ticket.opened_at:
@@ -437,17 +451,53 @@ def _retarget(ticket: Ticket, *, by: Principal, at: datetime) -> None:
     for target in clocks.targets_of(ticket):
         terms = clocks.terms_of(ticket, target)
         state = states.get(target)
-        if state is None or (target == ClockTarget.UPDATE and state.met_at is not None):
-            clocks.start(ticket, target, by=by, at=at)
+        if state is None:
+            # Not promised until now: a cadence begins with the change, others as the policy says.
+            whole = basis == RetargetBasis.CREATION and target != ClockTarget.UPDATE
+            _begin(ticket, target, by=by, at=ticket.opened_at if whole else at, now=at)
+        elif target == ClockTarget.UPDATE and state.met_at is not None:
+            _begin(ticket, target, by=by, at=at, now=at)
         elif state.met_at is not None:
             continue
         elif terms is not None:
             clocks.record(
                 ticket, target, ClockEventKind.RETARGET, by=by, at=at, basis=basis, **terms
             )
-        else:
-            # The new priority promises nothing here: what was owed until now ends.
+        elif state.standing == ClockStanding.BREACHED:
+            # The new priority promises nothing here; what was broken stays so, and ends now.
             clocks.record(ticket, target, ClockEventKind.MEET, by=by, at=at)
+        else:
+            # Nobody was told and nothing was kept, so it is taken back rather than met.
+            _take_back(ticket, target, by=by, at=at)
+
+
+def _begin(
+    ticket: Ticket, target: ClockTarget, *, by: Principal, at: datetime, now: datetime
+) -> None:
+    """Start a promise that a new priority brings; it stands still if the ticket waits just now."""
+    pause = pause_of(Status(ticket.status), target)
+    if clocks.start(ticket, target, by=by, at=at) and pause is not None:
+        until = {"until": ticket.scheduled_for} if ticket.scheduled_for else {}
+        clocks.record(
+            ticket, target, ClockEventKind.PAUSE, by=by, at=now, reason=pause.value, **until
+        )
+
+
+def _take_back(ticket: Ticket, target: ClockTarget, *, by: Principal, at: datetime) -> None:
+    """Take back the cycle of a promise that runs; earlier cycles stay as they ended."""
+    rows = ClockEvent.objects.filter(ticket=ticket, target=target)
+    start = rows.filter(kind=ClockEventKind.START).latest("pk")
+    ours = (ClockEventKind.START, ClockEventKind.RETARGET)
+    for row in rows.filter(kind__in=ours, pk__gte=start.pk).order_by("pk"):
+        clocks.record(
+            ticket,
+            target,
+            ClockEventKind.CORRECT,
+            by=by,
+            at=at,
+            reason="not promised at this priority",
+            corrects=row.pk,
+        )
 
 
 def _targets(ticket: Ticket) -> set[str]:

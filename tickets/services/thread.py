@@ -6,6 +6,7 @@ import uuid
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from clients.selectors import contact_of_user
 from msp.core import clock
@@ -52,7 +53,8 @@ def write(
         author_user=_common.person(by),
         # A contact of a merged family is another client's row; the label names them.
         author_contact=contact if contact and contact.client_id == ticket.client_id else None,
-        author_label=_common.label(by),
+        # Which program it was is in the audit; people read that nobody wrote it.
+        author_label=_common.label(by) if isinstance(by, User) else _("Automatic"),
         body=body,
         channel=channel,
         at=at,

@@ -31,6 +31,7 @@ def of_client(request: HttpRequest, public_id: UUID) -> HttpResponse:
     return _panel(
         request,
         selectors.tickets_of_client(user, client),
+        of=(client.name, reverse("clients:detail", args=[client.public_id])),
         all_url=f"{reverse('tickets:queue')}{query}&view=open",
         new_url=f"{reverse('tickets:new')}{query}" if can(user, "tickets.work", client.pk) else "",
     )
@@ -47,7 +48,12 @@ def of_contact(request: HttpRequest, public_id: UUID) -> HttpResponse:
         if may_work
         else ""
     )
-    return _panel(request, selectors.ticket_list(user).filter(contact=contact), new_url=new_url)
+    return _panel(
+        request,
+        selectors.ticket_list(user).filter(contact=contact),
+        of=(contact.name, reverse("clients:contact", args=[contact.public_id])),
+        new_url=new_url,
+    )
 
 
 @require_GET
@@ -61,11 +67,21 @@ def of_device(request: HttpRequest, public_id: UUID) -> HttpResponse:
         if may_work
         else ""
     )
-    return _panel(request, selectors.tickets_of_device(user, device), new_url=new_url)
+    return _panel(
+        request,
+        selectors.tickets_of_device(user, device),
+        of=(device.name, reverse("agents:detail", args=[device.public_id])),
+        new_url=new_url,
+    )
 
 
 def _panel(
-    request: HttpRequest, rows: QuerySet[Ticket], *, all_url: str = "", new_url: str = ""
+    request: HttpRequest,
+    rows: QuerySet[Ticket],
+    *,
+    of: tuple[str, str],
+    all_url: str = "",
+    new_url: str = "",
 ) -> HttpResponse:
     user = _user(request)
     # Nobody has resolved what is open: nulls first puts it on top.
@@ -77,6 +93,8 @@ def _panel(
         "all_url": all_url,
         "new_url": new_url,
         "here": request.path,
+        "of_name": of[0],
+        "of_url": of[1],
     }
     return render_page(request, "tickets/ticket_panel.html", context, part="rows")
 

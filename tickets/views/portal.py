@@ -17,12 +17,22 @@ from msp.core.errors import NotAllowed, NotVisible, ServiceError
 from msp.core.models import User
 from msp.core.scope import scope_of
 from tickets import selectors, services
-from tickets.enums import AuthorKind, Kind, MessageKind
+from tickets.enums import AuthorKind, Kind, MessageKind, Status
 from tickets.forms import AnswerForm, RequestForm
 from tickets.models import Message
 from tickets.selectors.portal import Word, answer_minutes, as_requests, requests_of
 
 OPEN_SHOWN, DONE_SHOWN, LISTED = 50, 5, 200
+
+
+#: Who bears one is not greeted by it alone: "Hello, Dr".
+TITLES = frozenset({"dr", "prof", "mr", "mrs", "ms", "herr", "frau"})
+
+
+def address_of(name: str) -> str:
+    """Return how a person is greeted: by first name, or whole where a title stands before it."""
+    first, _space, _rest = name.strip().partition(" ")
+    return name.strip() if first.rstrip(".").lower() in TITLES else first
 
 
 def for_one_client(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -58,7 +68,7 @@ def home(request: HttpRequest) -> HttpResponse:
             "done": groups[Word.DONE],
             "done_count": done.count(),
             "answer_minutes": answer_minutes(user),
-            "first_name": user.name.split()[0] if user.name else "",
+            "first_name": address_of(user.name),
             "shows_names": _sees_company(user),
         },
     )
@@ -142,7 +152,9 @@ def reopen(request: HttpRequest, number: int) -> HttpResponse:
 @for_one_client
 def solved(request: HttpRequest, number: int) -> HttpResponse:
     """Say that it is solved."""
-    selectors.get_ticket(_user(request), number)
+    found = selectors.get_ticket(_user(request), number)
+    if found.status == Status.CLOSED:
+        return redirect("portal:ticket", number)  # clicked twice, or a colleague was quicker
     services.close_ticket(number, by=_user(request))
     messages.success(request, _("Good to hear. Thank you."))
     return redirect("portal:ticket", number)

@@ -10,12 +10,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
+from clients.selectors import clause_words
 from msp.core import clock, panels
 from msp.core.models import User
 from msp.core.permissions import can
 from msp.core.templatetags.ui import badge
 from tickets import selectors, services
-from tickets.domain.lifecycle import allowed_from
 from tickets.enums import Coverage, Priority, Status, WorkType
 from tickets.forms import ComposerForm, StatusForm
 from tickets.models import Message, Ticket
@@ -41,11 +41,10 @@ def thread(request: HttpRequest, number: int) -> HttpResponse:
 
 @require_GET
 def head(request: HttpRequest, number: int) -> HttpResponse:
-    """Answer with the ticket's promises, for the page that shows them."""
+    """Answer with a ticket's status, owner, priority and promises, for the page that shows them."""
     user = _user(request)
     ticket = selectors.get_ticket(user, number)
-    targets = _draw.targets_of(selectors.clocks_of(user, ticket))
-    return render(request, "tickets/_ticket_targets.html", {"ticket": ticket, "targets": targets})
+    return render(request, "tickets/_ticket_head.html", _head(user, ticket))
 
 
 @require_GET
@@ -68,14 +67,11 @@ def page(
     user = _user(request)
     may_work = can(user, "tickets.work", ticket.client_id)
     context: dict[str, Any] = {
-        "ticket": ticket,
-        "targets": _draw.targets_of(selectors.clocks_of(user, ticket)),
+        **_head(user, ticket),
         "composer": composer or ComposerForm(),
         "error": error,
-        "may_work": may_work,
-        "may_resolve": can(user, "tickets.resolve", ticket.client_id),
         "owners": selectors.owners_for(ticket.client_id) if may_work else [],
-        "statuses": [choice for choice in allowed_from(Status(ticket.status)) if choice in _MENU],
+        "statuses": _MENU,
         "status_form": StatusForm(),
         "priorities": Priority.choices,
         "coverage": (coverage := _coverage(ticket)),
@@ -84,7 +80,6 @@ def page(
             "line" if coverage["is_covered"] else "acc",
             icon="check" if coverage["is_covered"] else "",
         ),
-        "take_fields": {"owner": user.pk},
         "client_url": reverse("clients:detail", args=[ticket.client.public_id]),
         "device_url": (
             reverse("agents:detail", args=[ticket.device.public_id]) if ticket.device else ""
@@ -111,6 +106,16 @@ _MENU = (
 
 def _user(request: HttpRequest) -> User:
     return request.user  # type: ignore[return-value]
+
+
+def _head(user: User, ticket: Ticket) -> dict[str, Any]:
+    return {
+        "ticket": ticket,
+        "targets": _draw.targets_of(selectors.clocks_of(user, ticket)),
+        "may_work": can(user, "tickets.work", ticket.client_id),
+        "may_resolve": can(user, "tickets.resolve", ticket.client_id),
+        "take_fields": {"owner": user.pk, "seen": ticket.owner_id or 0},
+    }
 
 
 def _thread(request: HttpRequest, user: User, ticket: Ticket) -> dict[str, Any]:
@@ -148,6 +153,8 @@ def _tabs(ticket: Ticket, messages: list[Message], tab: str) -> list[dict[str, A
 
 def _time(user: User, ticket: Ticket) -> dict[str, Any]:
     entries = list(selectors.time_of(user, ticket))
+    for entry in entries:
+        entry.clause = clause_words(entry.clause)
     now = clock.now()
     mine = next(
         (entry for entry in entries if entry.minutes is None and entry.person_id == user.pk), None
@@ -170,5 +177,6 @@ def _coverage(ticket: Ticket) -> dict[str, Any]:
     return {
         "is_covered": coverage == Coverage.COVERED,
         "label": coverage.label,
-        "clause": clause,
+        # Without a contract the card says so already.
+        "clause": clause_words(clause) if ticket.contract_id else "",
     }

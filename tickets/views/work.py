@@ -7,12 +7,14 @@ from functools import wraps
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from clients.selectors import clause_words
 from msp.core.errors import NotAllowed, NotVisible, ServiceError
 from msp.core.models import User
 from tickets import selectors, services
@@ -92,6 +94,8 @@ def status(request: HttpRequest, ticket: Ticket) -> HttpResponse | None:
     form = StatusForm(request.POST)
     if not form.is_valid():
         return ticket_page.page(request, ticket, error=_words(form), status=422)
+    if form.cleaned_data["status"] == ticket.status and ticket.status != Status.SCHEDULED:
+        return None  # the menu stays as it was when the page was opened
     services.change_status(
         ticket.number,
         by=_user(request),
@@ -99,6 +103,7 @@ def status(request: HttpRequest, ticket: Ticket) -> HttpResponse | None:
         until=form.cleaned_data["until"],
         at=form.cleaned_data["since"],
         reason=form.cleaned_data["reason"],
+        expected=form.cleaned_data["seen"],
     )
     return None
 
@@ -123,7 +128,13 @@ def assign(request: HttpRequest, ticket: Ticket) -> HttpResponse | None:
     form = AssignForm(request.POST)
     if not form.is_valid():
         return ticket_page.page(request, ticket, error=_words(form), status=422)
-    services.assign_ticket(ticket.number, by=_user(request), owner_id=form.cleaned_data["owner"])
+    seen = form.cleaned_data["seen"]
+    services.assign_ticket(
+        ticket.number,
+        by=_user(request),
+        owner_id=form.cleaned_data["owner"],
+        expected=services.UNCHECKED if seen is None else (seen or None),
+    )
     return None
 
 
@@ -145,6 +156,8 @@ def resolve(request: HttpRequest, ticket: Ticket) -> HttpResponse | None:
 @command
 def reopen(request: HttpRequest, ticket: Ticket) -> HttpResponse | None:
     """Take a solution back."""
+    if ticket.is_open:
+        return None  # clicked twice, or a colleague was quicker
     form = ReasonForm(request.POST)
     form.is_valid()
     services.reopen_ticket(
@@ -157,6 +170,8 @@ def reopen(request: HttpRequest, ticket: Ticket) -> HttpResponse | None:
 @command
 def close(request: HttpRequest, ticket: Ticket) -> HttpResponse | None:
     """Close a resolved ticket."""
+    if ticket.status == Status.CLOSED:
+        return None
     services.close_ticket(ticket.number, by=_user(request))
     return None
 
@@ -224,7 +239,7 @@ def new(request: HttpRequest) -> HttpResponse:
     if public_id:
         try:
             client = selectors.client_by_public_id(user, public_id)
-        except ValueError:
+        except (ValueError, ValidationError):  # not an id at all
             client = None
         if client is None:
             raise NotVisible
@@ -278,6 +293,8 @@ def _open(user: User, client_id: int, values: dict[str, Any]) -> Ticket:
 def approvals(request: HttpRequest) -> HttpResponse:
     """List the time that waits for approval."""
     entries = list(selectors.to_approve(_user(request))[:APPROVALS_SHOWN])
+    for entry in entries:
+        entry.clause = clause_words(entry.clause)
     return render(
         request,
         "tickets/time_approval.html",

@@ -90,8 +90,10 @@ class User(AbstractBaseUser, PublicIdModel, GlobalModel):
 
     @cached_property
     def _live_grants(self) -> list[LiveGrant]:
+        # A grant for one ticket is not one for its client: until that is built, it opens nothing.
         rows = self.grants.select_related("role").filter(
-            models.Q(ends_at__isnull=True) | models.Q(ends_at__gt=clock.now())
+            models.Q(ends_at__isnull=True) | models.Q(ends_at__gt=clock.now()),
+            ticket_number__isnull=True,
         )
         return [
             LiveGrant(

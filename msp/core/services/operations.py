@@ -9,18 +9,20 @@ from msp.core.errors import NotVisible, Refused
 from msp.core.models import Delivery
 from msp.core.permissions import require
 from msp.core.scope import Principal
+from msp.core.selectors.operations import deliveries
 
 
 @transaction.atomic
 def retry_delivery(delivery_id: int, *, by: Principal) -> Delivery:
     """Give a dead letter a fresh set of attempts.
 
-    Errors: NotVisible if absent; NotAllowed; Refused if it is not dead.
+    Errors: NotVisible if absent, or about a client not reached; NotAllowed; Refused if it is not
+    dead.
     """
-    require(by, "core.operations")
-    row = Delivery.objects.select_for_update().filter(pk=delivery_id).first()
+    row = deliveries(by).select_for_update().filter(pk=delivery_id).first()
     if row is None:
         raise NotVisible
+    require(by, "core.operations", row.client_id)
     if row.dead_at is None:
         raise Refused("This delivery is not dead; it is tried again by itself.")
     events.retry(row.pk)

@@ -679,6 +679,7 @@ def field(
     Works for any bound field: text, textarea, select, radio, checkbox, date, datetime, file. Dates
     get the browser's own picker. Other keywords become attributes of the control.
     """
+    _name_empty_choice(bound)
     kind, control_attrs = _shape_widget(bound, rows)
     own_id = bound.auto_id or bound.html_name
     help_text = help or bound.help_text
@@ -704,6 +705,15 @@ def field(
         "optional": not bound.field.required and kind == "text" and not hide_label,
         "cls": cls,
     }
+
+
+def _name_empty_choice(bound: BoundField) -> None:
+    """Say in words what an empty choice means, where the form did not: Django writes dashes."""
+    if getattr(bound.field, "empty_label", None) == "---------":
+        words = (
+            pgettext("choice", "Choose…") if bound.field.required else pgettext("choice", "None")
+        )
+        bound.field.empty_label = words  # type: ignore[attr-defined]
 
 
 @register.inclusion_tag("components/fields.html")

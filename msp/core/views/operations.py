@@ -8,6 +8,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from msp.core.models import User
 from msp.core.pages import render_page
 from msp.core.selectors import operations as selectors
 from msp.core.services import operations as services
@@ -15,7 +16,8 @@ from msp.core.services import operations as services
 
 def operations(request: HttpRequest) -> HttpResponse:
     """Show the outbox: how far behind, and every dead letter with its error."""
-    context = {"outbox": selectors.outbox_state(), "dead": selectors.dead_letters()}
+    user: User = request.user  # type: ignore[assignment]
+    context = {"outbox": selectors.outbox_state(user), "dead": selectors.dead_letters(user)}
     return render_page(request, "core/operations.html", context, part="dead")
 
 

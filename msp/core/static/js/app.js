@@ -1,4 +1,5 @@
 /* The staff screens. Each module defines its element or starts its listeners; nothing is bundled. */
+import "./own-address.js";
 import "./live-channel.js";
 import "./live-fragment.js";
 import "./row-list.js";

@@ -1,6 +1,6 @@
 /* <reply-composer draft="ticket-42">: around the form that answers.
 
-   Ctrl Enter sends. What is typed is kept in this browser and comes back after reload or crash; it
+   Ctrl Enter sends, Esc leaves the text (it is kept), so that single keys work again. What is typed is kept in this browser and comes back after reload or crash; it
    is dropped when the server has taken it. Works for a plain form as well as for one with hx-post:
    a plain one is marked as sent, and the next page that has no text of its own drops the draft. */
 import { AFTER_REQUEST } from "./htmx-events.js";
@@ -33,6 +33,9 @@ class ReplyComposer extends HTMLElement {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
       this.form.requestSubmit(this.form.querySelector("[data-default-send]") || undefined);
+    } else if (event.key === "Escape" && !event.isComposing) {
+      this.save();
+      this.text.blur();
     }
   }
 

@@ -13,6 +13,8 @@ export function openDialog(id, from = document.activeElement) {
 export function start() {
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("[data-opens]");
+    const jump = event.target.closest?.('[popover] a[href^="#"]');
+    if (jump) jump.closest("[popover]").hidePopover();
     if (button) {
       button.closest("[popover]")?.hidePopover?.();
       openDialog(button.dataset.opens, button);

@@ -52,8 +52,26 @@ function press(element) {
   } else if (element.matches("textarea, select, input")) {
     element.focus();
   } else {
+    // Who opens a menu by its key goes on by keyboard: into it, and by Esc back to its button.
+    const menu = element.popoverTargetElement;
+    if (menu) element.focus();
     element.click();
+    if (menu?.matches(":popover-open")) itemsOf(menu)[0]?.focus();
   }
+}
+
+function itemsOf(menu) {
+  return [...menu.querySelectorAll('a[href], button, input:not([type="hidden"]), select')].filter(isShown);
+}
+
+/** Up and down move within an open menu; in a field they keep their own meaning. */
+function onArrow(event) {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  const menu = step && event.target.closest?.(".menu[popover]");
+  if (!menu || event.target.matches("input, select")) return;
+  event.preventDefault();
+  const items = itemsOf(menu);
+  items[(items.indexOf(event.target) + step + items.length) % items.length]?.focus();
 }
 
 function onKey(event) {
@@ -106,6 +124,7 @@ function showToggle() {
 
 export function start() {
   document.addEventListener("keydown", onKey);
+  document.addEventListener("keydown", onArrow);
   document.addEventListener("dialog:open", (event) => {
     if (event.target.id === "keys-help") {
       fillHelp();

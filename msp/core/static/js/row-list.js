@@ -2,7 +2,7 @@
 
    Inside lies one element with `data-rows` (a <tbody>); its rows carry `data-id`, an element id, and
    a link. `url` answers twice: with `?ids=…` one `<template>` for each matching row, holding the row
-   with `hx-swap-oob="morph"`; without `ids` what belongs inside `data-rows`. The filter in the
+   with `hx-swap-oob="morph"` (and others for counts, and a <title>, if they change too); without `ids` what belongs inside `data-rows`. The filter in the
    page's address is sent along, so that the server decides which rows belong to this list.
 
    Rows on screen change in place. A row that no longer belongs is dimmed. New rows wait behind the
@@ -95,10 +95,13 @@ class RowList extends HTMLElement {
     const answer = document.createElement("template");
     answer.innerHTML = event.detail.serverResponse;
     const came = new Set();
-    let wanted = "";
+    let wanted = answer.content.querySelector("title")?.outerHTML ?? "";
     for (const holder of answer.content.querySelectorAll("template")) {
       const row = holder.content.querySelector("[data-id]");
-      if (!row) continue;
+      if (!row) {
+        wanted += holder.outerHTML; // what changes with the rows: counts
+        continue;
+      }
       came.add(row.dataset.id);
       const present = this.row(row.dataset.id);
       if (!present) {
