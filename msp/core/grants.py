@@ -81,7 +81,7 @@ def _application(cursor, login: str, tables: set[str]) -> None:  # type: ignore[
     # Partitions are reached through their parent: rights of their own would go past its.
     run(
         "SELECT relname FROM pg_class "
-        "WHERE relispartition AND relnamespace = 'public'::regnamespace"
+        "WHERE relispartition AND relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"
     )
     for (partition,) in cursor.fetchall():
         run(sql.SQL("REVOKE ALL ON {} FROM {}").format(sql.Identifier(partition), role))

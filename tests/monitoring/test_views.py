@@ -133,7 +133,7 @@ def test_the_list_is_filtered(
 ) -> None:
     factories.alert(server, factories.rule())
     page = text(browser.get(reverse("monitoring:alerts"), query))
-    assert ("alerts-" in page) is found
+    assert ('id="alerts-' in page) is found
 
 
 def test_a_hint_is_answered_with_the_row_of_its_group(browser: Browser, server: Device) -> None:
