@@ -159,7 +159,7 @@ def _claim() -> int | None:
 def _run(delivery_id: int) -> None:
     try:
         with transaction.atomic():
-            # It waits: a claim that saw this row a moment too late locks it until it commits.
+            # It waits: a claim that saw this row a moment too late locks it until that commits.
             # Skipping here would put the delivery off by a whole lease.
             row = (
                 Delivery.objects.select_for_update()

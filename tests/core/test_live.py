@@ -6,17 +6,19 @@ import functools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from asgiref.testing import ApplicationCommunicator
 from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from django.db import transaction
 
 from msp.asgi import application
-from msp.core import live
-from msp.core.models import User
+from msp.core import clock, live
+from msp.core.models import Grant, User
 from tests.factories import clients as make
 from tests.factories import core as make_staff
 
@@ -159,6 +161,45 @@ async def test_a_session_that_ended_closes_the_socket_before_the_next_hint(
         await sync_to_async(_touch)(1)
         message = await socket.receive_output(5)
     assert (message["type"], message["code"]) == ("websocket.close", 4401)
+
+
+def _changes_password(user: User) -> None:
+    user.set_password("another horse battery")
+    user.save(update_fields=["password"])
+
+
+def _session_runs_out(user: User) -> None:
+    Session.objects.update(expire_date=clock.now() - timedelta(seconds=1))
+
+
+def _signs_out(user: User) -> None:
+    Session.objects.all().delete()
+
+
+@pytest.mark.parametrize("ends", [_changes_password, _session_runs_out, _signs_out])
+@in_loop
+async def test_a_socket_ends_with_what_let_it_in(
+    technician: User, monkeypatch: pytest.MonkeyPatch, ends: Callable[[User], None]
+) -> None:
+    monkeypatch.setattr("msp.core.consumers.RECHECK_SECONDS", 0)
+    async with _socket(technician) as (socket, _):
+        await sync_to_async(ends)(technician)
+        await sync_to_async(_touch)(1)
+        message = await socket.receive_output(5)
+    assert (message["type"], message["code"]) == ("websocket.close", 4401)
+
+
+@in_loop
+async def test_a_grant_that_is_taken_back_ends_the_hints(
+    technician: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("msp.core.consumers.RECHECK_SECONDS", 0.1)
+    async with _socket(technician) as (socket, _):
+        await _subscribe(socket, "tickets")
+        await sync_to_async(Grant.objects.filter(user=technician).delete)()
+        assert await socket.receive_nothing(0.4)
+        await sync_to_async(_touch)(1)
+        assert await socket.receive_nothing(0.2)
 
 
 @pytest.mark.parametrize("message", [{}, [], {"t": "sub"}, {"t": "nonsense"}, "text", None])
