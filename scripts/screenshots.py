@@ -70,7 +70,7 @@ VIEWS = (
     View("ticket", "Technician", _follow("/?view=open", "Practice software does not start")),
     View("alerts", "Technician", _open("/alerts/")),
     View("devices", "Technician", _open("/devices/")),
-    View("device", "Technician", _follow("/devices/", "bw-office-01")),
+    View("device", "Technician", _follow("/devices/", "bw-office-01", "1 h")),
     View("client", "Service manager", _follow("/clients/", "Harbour Dental Group")),
     View("invoices", "Service manager", _open("/invoices/")),
     View("invoice", "Service manager", _follow("/invoices/", "INV-1002")),

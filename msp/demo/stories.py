@@ -250,7 +250,10 @@ OPEN = (
                 "maker; please scan at the surgery PC until then, where the older driver works."),
             worked(Back(3, "14:40"), "samir", 30, "Crash dumps, case with the maker."),
             wait(Back(3, "14:41"), "samir", Status.WAITING_VENDOR),
-            note(Back(1, "10:00"), "samir", "Case 4471-B: fixed driver promised for this week."),
+            note(Back(1, "15:30"), "samir", "Case 4471-B: fixed driver promised for this week."),
+            say(Back(1, "15:36"), "samir",
+                "Hi Lena, the maker has the fault and promises a driver this week. I put it on your PC "
+                "the same day."),
         ),
     ),
     Story(
@@ -271,7 +274,11 @@ OPEN = (
         Back(2, "14:05"), "ines", "own", "Renew the certificate of the support portal",
         "Runs out in 24 days; the automatic renewal waits for the new DNS key.",
         priority="p4", kind=Kind.CHANGE,
-        steps=(take(Back(2, "14:06"), "ines"), agree(Back(2, "14:08"), "ines", 12)),
+        steps=(
+            take(Back(2, "14:06"), "ines"),
+            call(Back(2, "14:20"), "ines", "Asked the DNS host for the new key; it comes by post.", 6),
+            agree(Back(2, "14:30"), "ines", 12),
+        ),
     ),
     Story(
         Back(1, "09:10"), "tom", "harbour", "Mail keeps asking for a password",
@@ -343,7 +350,7 @@ OPEN = (
             take(Ago(74), "samir"),
             call(Ago(70), "samir",
                  "Licence service on the server hangs; restarting it. Marina works on paper.", 6),
-            say(Ago(38), "samir",
+            say(Ago(17), "samir",
                 "The licence service runs again and two of three PCs are in. I stay on the third."),
         ),
     ),

@@ -264,10 +264,8 @@ def _time_is_logged_and_approved(tess: Page, mona: Page, number: int) -> None:
     tess.locator(".composer").get_by_role("button", name="Send").click()
     expect(tess.locator("aside")).to_contain_text("4.2 Visits")
     mona.goto("/tickets/time/")
-    entry = mona.locator("main").get_by_role("row").filter(has_text="Drove out")
-    if entry.count() == 0:
-        entry = mona.locator("main li").filter(has_text=str(number))
-    entry.first.get_by_role("button", name="Approve").click()
+    entry = mona.get_by_role("listitem").filter(has_text="Drove out")
+    entry.get_by_role("button", name="Approve").click()
     expect(mona.locator("body")).to_contain_text("50 min approved.")
 
 
