@@ -9,6 +9,7 @@ from typing import Any
 import hypothesis
 import pytest
 from django.conf import settings
+from django.core.cache import cache
 from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
 
@@ -57,6 +58,12 @@ def _let_tests_truncate(cursor: Any) -> None:
     )
     for trigger, table in cursor.fetchall():
         cursor.execute(f'DROP TRIGGER "{trigger}" ON {table}')
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> None:
+    """Begin with nothing cached: what a page asks must not depend on the test before."""
+    cache.clear()
 
 
 @pytest.fixture(autouse=True)

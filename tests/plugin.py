@@ -9,6 +9,10 @@ from __future__ import annotations
 
 import atexit
 import os
+from urllib.parse import urlsplit
+
+#: Databases of a Valkey or Redis as it comes.
+CACHES = 16
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "msp.settings.test")
 
@@ -18,3 +22,9 @@ if not os.environ.get("DATABASE_URL"):
     _services = ephemeral.start()
     atexit.register(_services.stop)
     os.environ.update(_services.env)
+
+# Workers share the cache's server, and their databases hand out the same keys: each worker takes a
+# cache of its own, or it would read what another's test has counted.
+if _worker := os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw"):
+    _address = urlsplit(os.environ["CACHE_URL"])
+    os.environ["CACHE_URL"] = _address._replace(path=f"/{int(_worker) % CACHES}").geturl()

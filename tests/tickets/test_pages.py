@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.core.cache import cache
 from django.test import Client as Browser
 from django.urls import reverse
 
@@ -190,36 +191,37 @@ def test_changes_owner_priority_and_status_from_the_head(technician):
     assert clock_row.pause_reason == "scheduled"
 
 
-@pytest.mark.parametrize("size", [3, 30])
-def test_asks_as_many_questions_for_a_long_queue(technician, django_assert_max_num_queries, size):
-    for number in range(size):
-        ticket_of_acme(subject=f"Ticket {number}", priority=f"p{number % 4 + 1}")
+def test_asks_as_many_questions_for_a_long_queue(technician, django_assert_max_num_queries):
     browser = signed_in(technician)
-    with django_assert_max_num_queries(12) as asked:
-        answer = browser.get(reverse("tickets:queue"), {"view": "open"})
-    assert answer.content.decode().count('class="row"') == size
-    ASKED.setdefault("queue", len(asked))
-    assert len(asked) == ASKED["queue"]
+    questions = set()
+    for size in (3, 30):
+        for number in range(size - Ticket.objects.unscoped().count()):
+            ticket_of_acme(subject=f"Ticket {number}", priority=f"p{number % 4 + 1}")
+        cache.clear()
+        with django_assert_max_num_queries(12) as asked:
+            answer = browser.get(reverse("tickets:queue"), {"view": "open"})
+        assert answer.content.decode().count('class="row"') == size
+        questions.add(len(asked))
+    assert len(questions) == 1
 
 
-ASKED: dict[str, int] = {}
-
-
-@pytest.mark.parametrize("size", [3, 30])
-def test_asks_as_many_questions_for_a_long_ticket(technician, django_assert_max_num_queries, size):
+def test_asks_as_many_questions_for_a_long_ticket(technician, django_assert_max_num_queries):
     from tickets.services import add_message, log_time
 
     ticket = ticket_of_acme()
-    with acting_as(technician):
-        for number in range(size):
-            add_message(ticket.number, by=technician, kind="note", body=f"Note {number}")
-            log_time(ticket.number, by=technician, minutes=number)
     browser = signed_in(technician)
-    with django_assert_max_num_queries(18) as asked:
-        answer = browser.get(reverse("tickets:detail", args=[ticket.number]))
-    assert answer.content.decode().count("Internal note") == size
-    ASKED.setdefault("ticket", len(asked))
-    assert len(asked) == ASKED["ticket"]
+    questions = set()
+    for before, size in ((0, 3), (3, 30)):
+        with acting_as(technician):
+            for number in range(before, size):
+                add_message(ticket.number, by=technician, kind="note", body=f"Note {number}")
+                log_time(ticket.number, by=technician, minutes=number)
+        cache.clear()
+        with django_assert_max_num_queries(18) as asked:
+            answer = browser.get(reverse("tickets:detail", args=[ticket.number]))
+        assert answer.content.decode().count("Internal note") == size
+        questions.add(len(asked))
+    assert len(questions) == 1
 
 
 def test_pages_the_queue_by_key_without_repeating_or_losing_a_row(technician, acme):
@@ -327,3 +329,19 @@ def test_shows_the_owner_of_this_moment_to_a_page_that_stays_open(technician, se
     head = mona.get(reverse("tickets:head", args=[ticket.number])).content.decode()
     assert technician.name in head
     assert f'value="{technician.pk}" form="owner-form"' in head
+
+
+@pytest.mark.parametrize("view", ["open", "resolved"])
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "nonsense",
+        "2026-03-03T10:00:00,1",
+        "0001-01-01T00:00:00+14:00,1",
+        "9999-12-31T23:59:59-14:00,1",
+    ],
+)
+def test_a_page_of_the_queue_that_cannot_be_is_refused_in_words(technician, view, cursor):
+    answer = signed_in(technician).get(reverse("tickets:queue"), {"view": view, "after": cursor})
+    assert answer.status_code == 422
+    assert "This page does not exist." in answer.content.decode()

@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.core.cache import cache
 from django.urls import reverse
 
 from msp.core import clock
@@ -219,21 +220,18 @@ def test_keeps_the_planes_apart(ticket, contact, technician):
     assert browser.get("/").headers["Location"] == reverse("portal:home")
 
 
-@pytest.mark.parametrize("size", [3, 30])
-def test_asks_as_many_questions_for_many_requests(
-    acme, contact, django_assert_max_num_queries, size
-):
-    with acting_as(contact):
-        for number in range(size):
-            open_ticket(by=contact, client_id=acme.pk, subject=f"T{number}", body="x")
+def test_asks_as_many_questions_for_many_requests(acme, contact, django_assert_max_num_queries):
     browser = signed_in(contact)
-    with django_assert_max_num_queries(20) as asked:
-        browser.get(reverse("portal:home"))
-    ASKED.setdefault("home", len(asked))
-    assert len(asked) == ASKED["home"]
-
-
-ASKED: dict[str, int] = {}
+    questions = set()
+    for before, size in ((0, 3), (3, 30)):
+        with acting_as(contact):
+            for number in range(before, size):
+                open_ticket(by=contact, client_id=acme.pk, subject=f"T{number}", body="x")
+        cache.clear()
+        with django_assert_max_num_queries(20) as asked:
+            browser.get(reverse("portal:home"))
+        questions.add(len(asked))
+    assert len(questions) == 1
 
 
 @pytest.mark.parametrize(

@@ -243,7 +243,10 @@ def _moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("an instant needs a zone")
-    return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("an instant beyond the calendar") from error
 
 
 def day_end(zone_now: datetime) -> datetime:
