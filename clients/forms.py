@@ -423,7 +423,8 @@ class PolicyForm(forms.Form):
 
     def clean_warnings(self) -> list[int]:
         words = [word.strip() for word in self.cleaned_data["warnings"].split(",") if word.strip()]
-        if not all(word.isascii() and word.isdigit() for word in words):
+        # Nobody writes more than three digits, and Python refuses to read some thousands.
+        if not all(word.isascii() and word.isdigit() and len(word) <= 3 for word in words):
             raise forms.ValidationError(_("Write whole numbers, such as 50, 75, 100."))
         return [int(word) for word in words]
 

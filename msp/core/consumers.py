@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from typing import Any
 
@@ -60,12 +61,23 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         for group in self.groups_joined:
             await self.channel_layer.group_discard(group, self.channel_name)
 
+    async def receive(
+        self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any
+    ) -> None:
+        """Read a frame; what is no JSON is answered like any other message nobody listed."""
+        try:
+            content = json.loads(text_data or "")
+        except (ValueError, RecursionError):
+            content = None
+        await self.receive_json(content)
+
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         kind = content.get("t") if isinstance(content, dict) else None
         if kind == "ping":
             await self.send_json({"t": "pong"})
         elif kind == "sub" and isinstance(content.get("topics"), list):
-            wanted = {topic for topic in content["topics"][:MAX_TOPICS] if topic in live.TOPICS}
+            asked = [topic for topic in content["topics"][:MAX_TOPICS] if isinstance(topic, str)]
+            wanted = live.TOPICS.intersection(asked)
             self.topics |= wanted
             await self._join(await self._groups(wanted))
         else:

@@ -117,7 +117,9 @@ def _send_one() -> bool:
         log.warning("Mail %s failed (attempt %s): %s", row.pk, row.attempts, error)
     else:
         row.state, row.sent_at, row.last_error = NotificationState.SENT, clock.now(), ""
-        row.save(update_fields=["state", "sent_at", "last_error"])
+        # The link of an invitation lets its bearer in: it has gone where it belongs.
+        row.url = ""
+        row.save(update_fields=["state", "sent_at", "last_error", "url"])
     return True
 
 

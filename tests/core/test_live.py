@@ -212,6 +212,25 @@ async def test_a_message_nobody_listed_gets_a_constant_answer(
         assert await socket.hear() == {"t": "error"}
 
 
+@pytest.mark.parametrize("frame", ["", "{", "[" * 100_000, '"\\ud800', "9" * 5_000])
+@in_loop
+async def test_a_frame_that_is_no_json_gets_the_same_answer(technician: User, frame: str) -> None:
+    async with _socket(technician) as (socket, _):
+        await socket.send_input({"type": "websocket.receive", "text": frame})
+        assert await socket.hear() == {"t": "error"}
+        await socket.send_input({"type": "websocket.receive", "bytes": b"\x00\xff"})
+        assert await socket.hear() == {"t": "error"}
+
+
+@in_loop
+async def test_a_topic_that_is_no_word_is_not_joined(technician: User) -> None:
+    async with _socket(technician) as (socket, _):
+        await socket.say({"t": "sub", "topics": [{"a": 1}, [1], None, "tickets"]})
+        await _subscribe(socket)
+        await sync_to_async(_touch)(1)
+        assert (await socket.hear())["topic"] == "tickets"
+
+
 @in_loop
 async def test_an_unknown_topic_is_not_joined(technician: User) -> None:
     async with _socket(technician) as (socket, _):

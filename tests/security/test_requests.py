@@ -50,6 +50,19 @@ def test_a_zero_byte_in_a_query_of_the_api_is_bad_input(manager: Browser, name: 
 
 
 @pytest.mark.parametrize(
+    "after",
+    ["0001-01-01T00:00:00+23:59,1", "9999-12-31T23:59:59-23:59,1", "none1," + "9" * 5000, "x,1"],
+)
+def test_a_place_in_the_queue_that_cannot_be_is_bad_input(manager: Browser, after: str) -> None:
+    assert manager.get(reverse("tickets:queue"), {"after": after}).status_code == 422
+
+
+def test_a_number_too_long_to_read_is_bad_input(manager: Browser) -> None:
+    answer = manager.post(reverse("clients:policy-new"), {"warnings": "1" * 5000})
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize(
     ("body", "status"),
     [
         (b"[" * 100_000, 400),
@@ -138,9 +151,12 @@ def test_a_mail_that_cannot_be_written_does_not_hold_up_the_next(technician: Use
             **fields,
         )
 
-    bad, good = waiting("bad", subject="a\nb"), waiting("good", subject="fine")
+    bad = waiting("bad", subject="a\nb")
+    good = waiting("good", subject="fine", url="/accounts/password/reset/key/1-secret/")
     assert notify.send_due() == 2
     bad.refresh_from_db()
     good.refresh_from_db()
     assert (bad.state, good.state) == (NotificationState.PENDING, NotificationState.SENT)
     assert "BadHeaderError" in bad.last_error
+    assert "1-secret" in mail.outbox[0].body
+    assert good.url == ""  # whoever reads the table later finds no way in
