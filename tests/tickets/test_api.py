@@ -24,10 +24,12 @@ def post(browser: Browser, name: str, *args: int, **values: object):
 
 def test_opens_answers_logs_and_resolves(technician):
     acme, browser = client_factories.client("Acme"), signed_in(technician)
-    opened = post(browser, "tickets", client=str(acme.public_id), subject="Printer", token="a")
+    cora = client_factories.contact(acme, email="cora@acme.example")
+    asked = {"client": str(acme.public_id), "contact": str(cora.public_id), "subject": "Printer"}
+    opened = post(browser, "tickets", **asked, token="a")
     assert opened.status_code == 201
     number = opened.json()["number"]
-    again = post(browser, "tickets", client=str(acme.public_id), subject="Printer", token="a")
+    again = post(browser, "tickets", **asked, token="a")
     assert again.json()["number"] == number
     assert post(browser, "messages", number, kind="public", body="Hello").status_code == 201
     assert post(browser, "time", number, minutes=0).status_code == 201

@@ -91,6 +91,21 @@ def test_never_meets_the_response_by_the_clients_own_word(ticket, contact):
     assert row(ticket).met_at is None
 
 
+def test_never_meets_the_response_by_a_word_that_nobody_is_there_to_read(acme, technician):
+    nobodys = open_ticket(by=technician, client_id=acme.pk, subject="X")
+    add_message(nobodys.number, by=technician, kind="public", body="Hello?")
+    assert row(nobodys).met_at is None
+    assert fresh(nobodys).status == Status.IN_PROGRESS
+    resolve_ticket(nobodys.number, by=technician, resolution="Done.")
+    assert row(nobodys).met_at is None
+
+
+def test_meets_the_response_by_a_call_even_if_no_contact_is_named(acme, technician):
+    nobodys = open_ticket(by=technician, client_id=acme.pk, subject="X")
+    add_message(nobodys.number, by=technician, kind="call", body="Reached reception.")
+    assert row(nobodys).met_at == TUESDAY
+
+
 @pytest.mark.parametrize("status", ["in_progress", "waiting_client", "waiting_vendor"])
 def test_never_meets_the_response_by_a_status(ticket, technician, status):
     change_status(ticket.number, by=technician, status=status)
@@ -259,7 +274,10 @@ def test_keeps_no_promise_by_a_priority_that_does_not_make_it(ticket, technician
 
 
 def test_starts_no_running_cadence_while_the_client_is_waited_for(acme, technician):
-    ticket = open_ticket(by=technician, client_id=acme.pk, subject="X", priority="p4")
+    cora = client_factories.contact(acme, email="cora@acme.example")
+    ticket = open_ticket(
+        by=technician, client_id=acme.pk, subject="X", priority="p4", contact_id=cora.pk
+    )
     add_message(ticket.number, by=technician, kind="public", body="Which one is it?")
     change_status(ticket.number, by=technician, status="waiting_client")
     clock.advance(HOUR)

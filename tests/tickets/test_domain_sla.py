@@ -91,7 +91,10 @@ def parties(state: ClockState) -> tuple[float, float, float]:
 @pytest.mark.parametrize(("message", "author"), list(itertools.product(MessageKind, AuthorKind)))
 def test_counts_only_a_persons_public_word_or_logged_contact_as_response(message, author):
     human = {("public", "staff"), ("call", "staff"), ("visit", "staff"), ("chat", "staff")}
-    assert is_human_contact(message, author) == ((message, author) in human)
+    assert is_human_contact(message, author, has_reader=True) == ((message, author) in human)
+    # Without anybody to read it, a public message is contact with nobody; a conversation is not.
+    human.remove(("public", "staff"))
+    assert is_human_contact(message, author, has_reader=False) == ((message, author) in human)
 
 
 # Running, met, breached

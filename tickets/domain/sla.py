@@ -86,9 +86,8 @@ ALLOWED_PAUSES: Final[Mapping[ClockTarget, frozenset[PauseReason]]] = MappingPro
 _PLAIN_KEYS = ("target_minutes", "calendar_key", "vendor_pauses", "pause_id", "corrects")
 _INSTANT_KEYS = ("until", "moved_to")
 
-_HUMAN_CONTACT = frozenset(
-    {MessageKind.PUBLIC, MessageKind.CALL, MessageKind.CHAT, MessageKind.VISIT}
-)
+#: What a person logs after speaking with somebody.
+_CONVERSATIONS = frozenset({MessageKind.CALL, MessageKind.CHAT, MessageKind.VISIT})
 
 
 class LedgerError(ValueError):
@@ -108,15 +107,20 @@ class Ignored(StrEnum):
     NOTHING_TO_RESUME = "nothing_to_resume"
 
 
-def is_human_contact(message_kind: MessageKind, author_kind: AuthorKind) -> bool:
+def is_human_contact(
+    message_kind: MessageKind, author_kind: AuthorKind, *, has_reader: bool
+) -> bool:
     """Say whether a message counts as a first response.
 
-    A public message by a person of ours, or a call, chat or visit that one has logged; never
-    automation, AI text, notes or system entries.
+    A public message by a person of ours, if somebody at the client is named to receive it
+    (``has_reader``), or a call, chat or visit that one has logged; never automation, AI text,
+    notes or system entries.
 
     Source: product.md section 2.2, "Response vs resolution".
     """
-    return author_kind == AuthorKind.STAFF and message_kind in _HUMAN_CONTACT
+    if author_kind != AuthorKind.STAFF:
+        return False
+    return message_kind in _CONVERSATIONS or (message_kind == MessageKind.PUBLIC and has_reader)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

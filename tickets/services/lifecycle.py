@@ -385,8 +385,8 @@ def finish(ticket: Ticket, *, by: Principal, resolution: str, at: datetime) -> N
     """
     before = ticket.status
     by_person = isinstance(by, User)
-    if by_person and ticket.source != Source.ALERT:
-        # A person tells the client what was done: that is an answer, if none was given before.
+    if by_person and ticket.contact_id is not None and ticket.source != Source.ALERT:
+        # A person tells the contact what was done: that is an answer, if none was given before.
         clocks.meet_by_contact(ticket, by=by, at=at, cadence=False)
     set_status(ticket, Status.RESOLVED, by=by, at=at)
     ticket.resolution = resolution

@@ -37,10 +37,10 @@ def add_message(
 ) -> Message:
     """Add a message to a ticket's thread.
 
-    Only a person's public message, or a call, visit or chat that a person logs, meets the first
-    response and starts the next update. A contact's answer to a ticket that waits for them sets it
-    to work again and resumes its clocks. `at` is when a logged conversation took place (audited);
-    `minutes` how long it took. The same `token` from the same person adds one message.
+    Only a person's public message to a named contact, or a call, visit or chat that a person logs,
+    meets the first response and starts the next update. A contact's answer to a ticket that waits
+    for them sets it to work again and resumes its clocks. `at` is when a logged conversation took
+    place (audited); `minutes` how long it took. The same `token` from the same person adds one message.
 
     Errors: NotVisible; NotAllowed for a contact who writes anything but a public message; BadInput
     for an empty text, an unknown kind or an impossible instant; Refused for a contact's answer to a
@@ -144,8 +144,9 @@ def _answer(
     ticket: Ticket, kind: MessageKind, author: AuthorKind, *, by: Principal, at: datetime
 ) -> None:
     """Let a message do what it does to status and clocks."""
-    if is_human_contact(kind, author):
-        clocks.meet_by_contact(ticket, by=by, at=at)
+    if author == AuthorKind.STAFF and kind != MessageKind.NOTE:
+        if is_human_contact(kind, author, has_reader=ticket.contact_id is not None):
+            clocks.meet_by_contact(ticket, by=by, at=at)
         if ticket.status == Status.NEW:
             lifecycle.set_status(ticket, Status.IN_PROGRESS, by=by, at=max(at, ticket.opened_at))
     elif author == AuthorKind.CONTACT:

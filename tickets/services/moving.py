@@ -159,7 +159,11 @@ def _copy_clocks(old: Ticket, new: Ticket, *, by: Principal) -> None:
     answered = [
         message.at
         for message in Message.objects.filter(ticket=old, author_kind=AuthorKind.STAFF)
-        if is_human_contact(MessageKind(message.kind), AuthorKind(message.author_kind))
+        if is_human_contact(
+            MessageKind(message.kind),
+            AuthorKind(message.author_kind),
+            has_reader=old.contact_id is not None,
+        )
     ]
     for at in sorted(answered):
         clocks.meet_by_contact(new, by=by, at=at)
