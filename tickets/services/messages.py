@@ -40,7 +40,8 @@ def add_message(
     Only a person's public message to a named contact, or a call, visit or chat that a person logs,
     meets the first response and starts the next update. A contact's answer to a ticket that waits
     for them sets it to work again and resumes its clocks. `at` is when a logged conversation took
-    place (audited); `minutes` how long it took. The same `token` from the same person adds one message.
+    place (audited); `minutes` how long it took. The same `token` from the same person adds one
+    message.
 
     Errors: NotVisible; NotAllowed for a contact who writes anything but a public message; BadInput
     for an empty text, an unknown kind or an impossible instant; Refused for a contact's answer to a
