@@ -8,7 +8,8 @@ from typing import Self
 from django.db.models import Q
 
 from billing.enums import DraftLineState, InvoiceState
-from billing.permissions import VIEW, clients_for
+from billing.permissions import VIEW
+from msp.core.permissions import reach
 from msp.core.scope import Principal, Scope
 from msp.core.tenancy import TenantQuerySet
 
@@ -22,7 +23,7 @@ class BillingQuerySet(TenantQuerySet):  # type: ignore[type-arg]
     def seen_by(self, user: Principal, permission: str = VIEW) -> Self:
         """Keep what a principal reaches and, for staff, holds the permission for."""
         rows = self.visible_to(user)
-        ids = clients_for(user, permission)
+        ids = reach(user, permission)
         return rows if ids is None else rows.filter(client_id__in=ids)
 
 

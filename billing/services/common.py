@@ -13,12 +13,11 @@ from django.db import IntegrityError, connection, models, transaction
 from django.utils.translation import gettext as _
 
 from billing.domain.fees import month_of
-from billing.permissions import clients_for
 from clients.models import Client
 from msp.core.errors import BadInput, NotAllowed, NotVisible
 from msp.core.models import User
 from msp.core.money import quantum
-from msp.core.permissions import require
+from msp.core.permissions import reach, require
 from msp.core.scope import Principal
 from msp.core.tenancy import TenantQuerySet
 from tickets.enums import WorkType
@@ -68,7 +67,7 @@ def require_everywhere(by: Principal, permission: str) -> None:
     Errors: NotAllowed.
     """
     require(by, permission)
-    if clients_for(by, permission) is not None:
+    if reach(by, permission) is not None:
         raise NotAllowed(_("This needs a role for all clients; yours is for some."))
 
 

@@ -13,14 +13,14 @@ from django.utils.translation import gettext as _
 from billing.domain.fees import ChargedDays, charged_days, fee_for, last_day
 from billing.enums import DraftLineState, LineException, LineKind, Unit
 from billing.models import ContractLine, DraftLine
-from billing.permissions import PREPARE, clients_for
+from billing.permissions import PREPARE
 from billing.services import common
 from billing.services.lines import drop, facts, tell_screens
 from clients.enums import ContractState
 from clients.models import Contract
 from msp.core import audit, clock
 from msp.core.errors import Refused
-from msp.core.permissions import require
+from msp.core.permissions import reach, require
 from msp.core.scope import Principal
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ def prepare_month(*, period: date, by: Principal) -> int:
     """
     require(by, PREPARE)
     period = common.month(period)
-    ids = clients_for(by, PREPARE)
+    ids = reach(by, PREPARE)
     rows = Contract.objects.visible_to(by).exclude(state=ContractState.DRAFT)
     if ids is not None:
         rows = rows.filter(client_id__in=ids)

@@ -11,16 +11,16 @@ from django.utils.translation import gettext as _
 
 from billing import selectors, services
 from billing.forms import PriceForm, ReasonForm
-from billing.permissions import PREPARE, clients_for
+from billing.permissions import PREPARE
 from billing.views.parts import PersonRequest, form_page
 from msp.core import clock
 from msp.core.pages import render_page
-from msp.core.permissions import can
+from msp.core.permissions import can, reach
 
 
 def prices(request: PersonRequest) -> HttpResponse:
     """List the price book: each item with the price that holds, those to come and those past."""
-    may_change = can(request.user, PREPARE) and clients_for(request.user, PREPARE) is None
+    may_change = can(request.user, PREPARE) and reach(request.user, PREPARE) is None
     context = {
         "items": selectors.price_book(clock.today()),
         "may_change": may_change,

@@ -12,7 +12,7 @@ import enum
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Union
 
 if TYPE_CHECKING:
@@ -188,10 +188,3 @@ def scope_of(principal: Principal) -> Scope:
     whose scope depends on the active client of the session.
     """
     return principal.scope
-
-
-def narrowed(scope: Scope, client_id: int) -> Scope:
-    """Return the scope cut down to one client, or NONE if it was not covered."""
-    if not scope.covers(client_id):
-        return replace(scope, kind=ScopeKind.NONE, client_ids=frozenset())
-    return replace(scope, kind=ScopeKind.SET, client_ids=frozenset({client_id}))

@@ -13,10 +13,3 @@ def notifications_of(user: User, limit: int = 100) -> QuerySet[Notification]:
     return Notification.objects.filter(recipient=user, channel=Channel.IN_APP).order_by(
         "-created_at"
     )[:limit]
-
-
-def unread_count(user: User) -> int:
-    """Count what this person has not read."""
-    return Notification.objects.filter(
-        recipient=user, channel=Channel.IN_APP, read_at__isnull=True
-    ).count()
