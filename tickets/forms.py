@@ -49,7 +49,7 @@ class TicketForm(TokenForm):
     """A new ticket of one client; the client is chosen first, since all else depends on it."""
 
     contact: forms.ModelChoiceField[Any] = forms.ModelChoiceField(
-        None, label=_("Contact"), required=False
+        None, label=_("Contact"), required=False, to_field_name="public_id"
     )
     subject = forms.CharField(label=_("Subject"), max_length=200)
     body = forms.CharField(label=_("What is it about"), widget=forms.Textarea, required=False)
@@ -63,13 +63,13 @@ class TicketForm(TokenForm):
         label=_("How badly"), choices=Urgency.choices, initial=Urgency.MEDIUM
     )
     site: forms.ModelChoiceField[Any] = forms.ModelChoiceField(
-        None, label=_("Site"), required=False
+        None, label=_("Site"), required=False, to_field_name="public_id"
     )
     device: forms.ModelChoiceField[Any] = forms.ModelChoiceField(
-        None, label=_("Device"), required=False
+        None, label=_("Device"), required=False, to_field_name="public_id"
     )
     owner: forms.ModelChoiceField[Any] = forms.ModelChoiceField(
-        None, label=_("Owner"), required=False
+        None, label=_("Owner"), required=False, to_field_name="public_id"
     )
     on_the_phone = forms.BooleanField(
         label=_("They are on the phone: log this as a call"), required=False

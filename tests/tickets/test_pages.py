@@ -136,7 +136,7 @@ def test_refuses_another_clients_things_in_the_new_form(technician):
     device = agent_factories.device(rival)
     values = {"client": acme.public_id, "subject": "X", "kind": "incident", "impact": "low"}
     answer = signed_in(technician).post(
-        reverse("tickets:new"), values | {"urgency": "low", "device": device.pk}
+        reverse("tickets:new"), values | {"urgency": "low", "device": device.public_id}
     )
     assert answer.status_code == 422
     assert not Ticket.objects.unscoped().exists()
@@ -345,3 +345,18 @@ def test_a_page_of_the_queue_that_cannot_be_is_refused_in_words(technician, view
     answer = signed_in(technician).get(reverse("tickets:queue"), {"view": view, "after": cursor})
     assert answer.status_code == 422
     assert "This page does not exist." in answer.content.decode()
+
+
+def test_a_link_from_a_contact_or_device_chooses_it_by_its_public_id(technician):
+    acme = client_factories.client("Acme")
+    cora = client_factories.contact(acme, email="cora@acme.example")
+    server = agent_factories.device(acme)
+    browser = signed_in(technician)
+    for name, row in (("contact", cora), ("device", server)):
+        panel = browser.get(reverse(f"tickets:{name}-panel", args=[row.public_id]))
+        link = f"?client={acme.public_id}&amp;{name}={row.public_id}"
+        assert link in panel.content.decode()
+        form = browser.get(reverse("tickets:new") + link.replace("&amp;", "&"))
+        assert f'<option value="{row.public_id}" selected>' in form.content.decode()
+    odd = browser.get(reverse("tickets:new"), {"client": acme.public_id, "contact": "nonsense"})
+    assert odd.status_code == 200

@@ -44,7 +44,7 @@ def of_contact(request: HttpRequest, public_id: UUID) -> HttpResponse:
     contact = get_contact(user, public_id)
     may_work = can(user, "tickets.work", contact.client_id)
     new_url = (
-        f"{reverse('tickets:new')}?client={contact.client.public_id}&contact={contact.pk}"
+        f"{reverse('tickets:new')}?client={contact.client.public_id}&contact={contact.public_id}"
         if may_work
         else ""
     )
@@ -63,7 +63,7 @@ def of_device(request: HttpRequest, public_id: UUID) -> HttpResponse:
     device = get_device(user, public_id)
     may_work = can(user, "tickets.work", device.client_id)
     new_url = (
-        f"{reverse('tickets:new')}?client={device.client.public_id}&device={device.pk}"
+        f"{reverse('tickets:new')}?client={device.client.public_id}&device={device.public_id}"
         if may_work
         else ""
     )
