@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from msp.embedded import ephemeral
+from msp.embedded import ephemeral, launch
 
 ROOT = Path(__file__).resolve().parents[1]
 READY_SECONDS = 30
@@ -42,10 +42,13 @@ class Stage:
         return self.run(sys.executable, "manage.py", *arguments)
 
     def start(self, name: str, *command: str, **options: object) -> subprocess.Popen[str]:
-        """Start a process in a session of its own."""
+        """Start a process in a session of its own, which ends with this one even by SIGKILL."""
         options = {"env": self.env, "cwd": ROOT} | options
         process = subprocess.Popen(  # type: ignore[call-overload]
-            command, text=True, start_new_session=True, **options
+            launch.command(list(command), parent=os.getpid()),
+            text=True,
+            start_new_session=True,
+            **options,
         )
         self.processes[name] = process
         return process  # type: ignore[no-any-return]
@@ -66,7 +69,7 @@ class Stage:
 def web_command(port: int) -> list[str]:
     """Return the command line of the product's web process."""
     return [
-        sys.executable, "-m", "uvicorn", "msp.asgi:application", "--ws", "websockets",
+        sys.executable, "-m", "uvicorn", "msp.asgi:application",
         "--host", "127.0.0.1", "--port", str(port), "--timeout-graceful-shutdown", "2",
         "--log-level", "warning",
     ]  # fmt: skip

@@ -14,6 +14,7 @@ from django.db import connection
 from django.test import Client
 
 from msp.core.models import User
+from msp.embedded import launch
 from tests.stage import ROOT, free_port, wait_until_healthy, web_command
 
 STOP_SECONDS = 10
@@ -32,7 +33,7 @@ def live_server_url(
     log = tmp_path_factory.mktemp("web") / "web.log"
     with log.open("w") as output:
         process = Popen(
-            web_command(port),
+            launch.command(web_command(port), parent=os.getpid()),
             env=_environment(url, log.parent),
             cwd=ROOT,
             stdout=output,
