@@ -90,7 +90,7 @@ def main() -> None:
     if options.clean:
         environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
     environment.update(word.split("=", 1) for word in options.set)
-    os.execve(options.argv[0], options.argv, environment)
+    os.execvpe(options.argv[0], options.argv, environment)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -382,6 +383,8 @@ class Runner:
             self.supervisor.start_program(program)
 
     def _check_supervisor(self) -> None:
+        if _stop_wished.is_set():
+            raise StopRequested
         process = self.supervisor.process if self.supervisor else None
         if process and process.poll() is not None:
             raise Failed(
@@ -443,9 +446,15 @@ def _ignore_stop_signals() -> None:
         signal.signal(signum, signal.SIG_IGN)
 
 
+# An exception raised by a signal handler is lost where Python runs a finalizer, such as that of
+# an HTTP answer: the wish to stop is kept here too, and every loop looks at it.
+_stop_wished = threading.Event()
+
+
 def _request_stop(signum: int, frame: FrameType | None) -> None:
     # Once: stopping is bounded, and a second Ctrl-C must not cut it short.
     _ignore_stop_signals()
+    _stop_wished.set()
     raise StopRequested
 
 

@@ -442,7 +442,7 @@ CASES = [
         },
         lambda w: {"client": _both(w.acme.client), "replaces": _both(w.acme.rule)},
     ),
-    Case("tickets:new", lambda w: _ticket_body(w), _ticket_links),
+    Case("tickets:new", _ticket_body, _ticket_links),
     Case(
         "tickets:move",
         lambda w: {"client": str(w.second.public_id), "reason": "Theirs"},

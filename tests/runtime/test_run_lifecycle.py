@@ -334,6 +334,26 @@ def test_generated_files_are_private(start: Callable[..., Run], var: Path) -> No
         assert secret.stat().st_mode & 0o177 == 0, secret
 
 
+def test_a_wish_to_stop_that_falls_into_a_finalizer_is_not_lost(var: Path) -> None:
+    code = (
+        "import io, os, signal\n"
+        "from msp.embedded import run\n"
+        "from tests.runtime.small_product import small_plan\n"
+        "class Answer(io.RawIOBase):\n"
+        "    def close(self):\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        super().close()\n"
+        "def make_plan(*arguments):\n"
+        "    Answer()  # finalized here, and with it the exception of the signal\n"
+        "    print('still here')\n"
+        "    return small_plan(*arguments)\n"
+        "raise SystemExit(run.main(make_plan=make_plan))"
+    )
+    done = _run_code(code, var)
+    assert (done.returncode, "Ready" in done.stdout) == (0, False)
+    assert "still here" in done.stdout
+
+
 def test_too_little_space_is_said_before_anything_starts(var: Path) -> None:
     code = "from msp.embedded import run; run.NEEDED_BYTES = 10**18; raise SystemExit(run.main())"
     done = _run_code(code, var)
