@@ -16,5 +16,5 @@ def refresh_devices() -> int:
 
 @shared_task(name="agents.drop_nonces")
 def drop_nonces() -> int:
-    """Delete nonces that have expired; the beat calls it hourly."""
-    return services.drop_old_nonces()
+    """Delete nonces and session keys that have expired; the beat calls it hourly."""
+    return services.drop_old_nonces() + services.drop_old_sessions(by=SystemPrincipal("agents"))

@@ -10,4 +10,5 @@ app_name = "agent"
 urlpatterns = [
     path("nonce", agent.nonce, name="nonce"),
     path("enrol", agent.enrol, name="enrol"),
+    path("session", agent.session, name="session"),
 ]

@@ -61,24 +61,49 @@ class Enrolment(Struct):
 
     def key(self) -> bytes:
         """Return the raw public key. Errors: BadRequest unless it is 32 bytes in base64."""
-        try:
-            raw = base64.b64decode(self.public_key, validate=True)
-        except (binascii.Error, ValueError):
-            raise BadRequest("public_key is not base64") from None
-        if len(raw) != PUBLIC_KEY_BYTES:
-            raise BadRequest("public_key is not 32 bytes")
-        return raw
+        return _public_key(self.public_key)
+
+
+class SessionRequest(Struct):
+    """The body of a request for a session key; unknown fields are left for later versions."""
+
+    public_key: Annotated[str, Meta(max_length=100)]
+
+    def key(self) -> bytes:
+        """Return the raw X25519 public key. Errors: BadRequest unless it is 32 bytes in base64."""
+        return _public_key(self.public_key)
 
 
 _decode: Any = msgspec.json.Decoder(Enrolment).decode
+_decode_session: Any = msgspec.json.Decoder(SessionRequest).decode
+
+
+def _public_key(text: str) -> bytes:
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise BadRequest("public_key is not base64") from None
+    if len(raw) != PUBLIC_KEY_BYTES:
+        raise BadRequest("public_key is not 32 bytes")
+    return raw
 
 
 def read(body: bytes) -> Enrolment:
     """Read an enrolment. Errors: BadRequest."""
+    found: Enrolment = _read(_decode, body)
+    return found
+
+
+def read_session(body: bytes) -> SessionRequest:
+    """Read a request for a session key. Errors: BadRequest."""
+    found: SessionRequest = _read(_decode_session, body)
+    return found
+
+
+def _read(decode: Any, body: bytes) -> Any:
     if len(body) > MAX_BODY:
         raise BadRequest("larger than 64 KiB")
     try:
-        found: Enrolment = _decode(body)
+        return decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise BadRequest(str(error)[:200]) from None
-    return found

@@ -99,6 +99,9 @@ ROUTES: dict[str, Route] = {
     "agent:enrol": route(
         "agent", "POST", csrf_exempt=True, why="signed by the key it brings, admitted by a token"
     ),
+    "agent:session": route(
+        "agent", "POST", csrf_exempt=True, why="signed by the device's own key, once a nonce"
+    ),
     "agents:list": route("staff", permission="agents.view"),
     "agents:detail": route("staff", permission="agents.view"),
     "agents:edit": route("staff", "GET POST", Danger.ROUTINE, "agents.change"),

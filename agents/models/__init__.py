@@ -7,7 +7,7 @@ from agents.models.devices import (
     InventoryChange,
     InventorySection,
 )
-from agents.models.identity import DeviceKey, EnrolmentToken, RequestNonce
+from agents.models.identity import DeviceKey, EnrolmentToken, RequestNonce, SessionKey
 
 __all__ = [
     "Device",
@@ -18,4 +18,5 @@ __all__ = [
     "InventoryChange",
     "InventorySection",
     "RequestNonce",
+    "SessionKey",
 ]

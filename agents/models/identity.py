@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from agents.enums import DeviceRole, KeyState
 from agents.querysets import DeviceChildQuerySet, EnrolmentTokenQuerySet
 from msp.core import clock
-from msp.core.tenancy import GlobalModel, PublicIdModel, TenantManager, TenantModel
+from msp.core.tenancy import GlobalModel, PublicIdModel, TenantManager, TenantModel, client_key
 
 
 class EnrolmentToken(PublicIdModel, TenantModel):
@@ -61,6 +61,7 @@ class DeviceKey(TenantModel):
 
     class Meta:
         constraints = [
+            client_key("agents_devicekey"),
             models.UniqueConstraint(
                 fields=["device"],
                 condition=Q(state=KeyState.ACTIVE),
@@ -75,6 +76,33 @@ class DeviceKey(TenantModel):
             models.CheckConstraint(
                 condition=Q(state__in=KeyState.values), name="agents_devicekey_state_known"
             ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.key_id)
+
+
+class SessionKey(TenantModel):
+    """A secret shared with one device for at most a day: it signs reports, nothing else.
+
+    Agreed on by a request that the device's own key signed. Stored sealed with the key-encryption
+    key, so that a stolen database forges nothing. It counts only while the device's key does.
+    """
+
+    key_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    client = models.ForeignKey("clients.Client", models.PROTECT, related_name="+")
+    device = models.ForeignKey("agents.Device", models.PROTECT, related_name="session_keys")
+    device_key = models.ForeignKey(DeviceKey, models.PROTECT, related_name="sessions")
+    sealed_secret = models.BinaryField(max_length=80)
+    created_at = models.DateTimeField(default=clock.now)
+    expires_at = models.DateTimeField()
+
+    objects = TenantManager.from_queryset(DeviceChildQuerySet)()
+
+    class Meta:
+        indexes = [
+            # Dropping expired ones.
+            models.Index(fields=["expires_at"], name="agents_sessionkey_expiry"),
         ]
 
     def __str__(self) -> str:

@@ -23,16 +23,28 @@ from agents.services.enrolment import (
     revoke_enrolment_token,
     use_nonce,
 )
+from agents.services.sessions import (
+    Session,
+    SessionRefused,
+    begin_session,
+    device_key,
+    drop_old_sessions,
+)
 
 __all__ = [
     "Enrolled",
     "EnrolmentRefused",
     "Machine",
+    "Session",
+    "SessionRefused",
     "approve_device",
+    "begin_session",
     "change_device",
     "checkins",
     "credentials",
+    "device_key",
     "drop_old_nonces",
+    "drop_old_sessions",
     "enrol_device",
     "issue_nonce",
     "make_enrolment_token",

@@ -169,9 +169,12 @@ class TelemetryApp:
                 query=scope["query_string"].decode("latin-1"),
                 headers=headers,
             )
-            signed.check_time(clock.now().timestamp())
+            now = clock.now().timestamp()
+            signed.check_time(now)
             known = await self._known(signed.keyid)
             signed.check(known.key, data)
+            if known.valid_until is not None and now > known.valid_until:
+                raise signature.SignatureRefused("session_expired", "Agree on a new session key.")
         except signature.SignatureRefused as refused:
             raise _Answer(401, refused.code, refused.message) from None
         except KeysAway:

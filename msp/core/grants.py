@@ -32,6 +32,7 @@ APPEND_ONLY = (
 INGEST: dict[str, str] = {
     "agents_device": "SELECT (id, client_id, public_id, state)",
     "agents_devicekey": "SELECT",
+    "agents_sessionkey": "SELECT",
     "agents_devicecheckin": "SELECT, INSERT, UPDATE",
     "agents_inventorysection": "SELECT, INSERT, UPDATE",
     "agents_inventorychange": "INSERT",

@@ -17,6 +17,7 @@ from agents.models import (
     Identifier,
     InventoryChange,
     InventorySection,
+    SessionKey,
 )
 from agents.services import make_enrolment_token
 from billing import services as billing
@@ -235,7 +236,10 @@ def _facts_of(device: Device, word: str, now: datetime) -> None:
     InventoryChange.objects.create(
         **same, section="disks", path=f"/{word}", old=word, new=word, at=now
     )
-    DeviceKey.objects.create(**same, public_key=word.encode().ljust(32, b"."))
+    key = DeviceKey.objects.create(**same, public_key=word.encode().ljust(32, b"."))
+    SessionKey.objects.create(
+        **same, device_key=key, sealed_secret=b"sealed", expires_at=clock.now() + timedelta(days=1)
+    )
     with connection.cursor() as cursor:
         cursor.execute("SELECT monitoring_make_partition('monitoring_deviceevent', %s)", [now])
     DeviceEvent.objects.create(

@@ -42,14 +42,14 @@ SERIES = [["system.cpu.utilization", ""], ["system.filesystem.utilization", "/"]
 
 
 class _Resolver(HTTPSignatureKeyResolver):
-    def __init__(self, key: Ed25519PrivateKey) -> None:
+    def __init__(self, key: Ed25519PrivateKey | bytes) -> None:
         self.key = key
 
-    def resolve_private_key(self, key_id: str) -> Ed25519PrivateKey:
+    def resolve_private_key(self, key_id: str) -> Ed25519PrivateKey | bytes:
         return self.key
 
     def resolve_public_key(self, key_id: str) -> Any:
-        return self.key.public_key()
+        return self.key if isinstance(self.key, bytes) else self.key.public_key()
 
 
 @dataclass
@@ -57,7 +57,8 @@ class Signer:
     """Signs requests as a device, with a package that is not ours."""
 
     key_id: str
-    key: Ed25519PrivateKey
+    key: Ed25519PrivateKey | bytes
+    algorithm: Any = algorithms.ED25519
 
     def headers(
         self,
@@ -76,7 +77,7 @@ class Signer:
             headers={"Content-Digest": f"sha-256=:{base64.b64encode(digest).decode()}:"},
         )
         signer = HTTPMessageSigner(
-            signature_algorithm=algorithms.ED25519, key_resolver=_Resolver(self.key)
+            signature_algorithm=self.algorithm, key_resolver=_Resolver(self.key)
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

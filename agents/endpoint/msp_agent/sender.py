@@ -15,6 +15,7 @@ from msp_agent import wire
 from msp_agent.clock import Clock
 from msp_agent.keeper import Keeper
 from msp_agent.log import logger
+from msp_agent.session import NoSession, Session
 from msp_agent.signing import Signer, signed_headers
 from msp_agent.spool import BACKLOG, BULK, LANES, LIVE, MAX_ITEMS_PER_BATCH, Spool
 from msp_agent.transport import Answer, NoAnswer, Transport
@@ -66,11 +67,14 @@ class Sender:
         monotonic: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
     ) -> None:
-        """`on_answer` gets the body of every 200: interval, configuration tag, waiting jobs."""
+        """`signer` is the device's own key; reports are signed by session keys it agrees on.
+
+        `on_answer` gets the body of every 200: interval, configuration tag, waiting jobs.
+        """
         rng = rng or random.Random()  # noqa: S311 - spreads load, keeps no secret
         self._keeper = keeper
         self._transport = transport
-        self._signer = signer
+        self._session = Session(signer, transport=transport, clock=clock)
         self._clock = clock
         self._boot_id = boot_id
         self._backlog_seconds = 1.0 / backlog_per_second
@@ -155,7 +159,10 @@ class Sender:
         try:
             answer = self._post(batch, with_layout=False)
             if answer.status == UNAUTHORIZED:
-                # `_post` has learned the server's time; rows sealed under the old one moved too.
+                # Either the time was wrong, and `_post` has learned the server's (rows sealed under
+                # the old one moved too), or the session key is no longer known.
+                if answer.body.get("code") != "skewed":
+                    self._session.forget()
                 answer = self._post(self._spool.load(batch.seq) or batch, with_layout=False)
             if answer.status == CONFLICT and answer.body.get("code") == "unknown_layout":
                 answer = self._post(self._spool.load(batch.seq) or batch, with_layout=True)
@@ -187,9 +194,15 @@ class Sender:
         body, content_headers = wire.encode(report)
         path = self._transport.path(wire.TELEMETRY_PATH)
 
+        try:
+            signer = self._session.signer()
+        except NoSession as error:
+            self._learn_time(error.answer)
+            return error.answer
+
         def headers() -> dict[str, str]:
             return content_headers | signed_headers(
-                self._signer,
+                signer,
                 method="POST",
                 authority=self._transport.authority,
                 path=path,
@@ -198,6 +211,10 @@ class Sender:
             )
 
         answer = self._transport.post(path, body, headers)
+        self._learn_time(answer)
+        return answer
+
+    def _learn_time(self, answer: Answer) -> None:
         server_ms = answer.body.get("time")
         if isinstance(server_ms, int) and self._clock.learn(server_ms, answer.round_trip_ms):
             logger.info("clock: %+d ms to the server", self._clock.offset_ms)
@@ -208,7 +225,6 @@ class Sender:
                 ticks_now=self._clock.ticks_ms(),
                 boot_id=self._boot_id,
             )
-        return answer
 
     # -- the reactions
 

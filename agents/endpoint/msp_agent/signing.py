@@ -1,11 +1,12 @@
 """HTTP message signatures as the server wants them.
 
-Source: RFC 9421 (signature base, section 2.5; Ed25519, section 3.3.6), RFC 9530 (Content-Digest).
-A second algorithm is a second `Signer`; nothing else here knows which one signs.
+Source: RFC 9421 (signature base, section 2.5; HMAC, 3.3.3; Ed25519, 3.3.6), RFC 9530
+(Content-Digest). Nothing but the two signers knows which algorithm signs.
 """
 
 import base64
 import hashlib
+import hmac
 import secrets
 from collections.abc import Sequence
 from typing import Protocol
@@ -41,6 +42,20 @@ class Ed25519Signer:
     def sign(self, data: bytes) -> bytes:
         """Return the 64-byte Ed25519 signature over `data`."""
         return self._key.sign(data)
+
+
+class HmacSigner:
+    """Sign with a session key: cheap to check, so each report can be signed."""
+
+    algorithm = "hmac-sha256"
+
+    def __init__(self, key_id: str, secret: bytes) -> None:
+        self.key_id = key_id
+        self._secret = secret
+
+    def sign(self, data: bytes) -> bytes:
+        """Return the 32-byte HMAC over `data`."""
+        return hmac.digest(self._secret, data, "sha256")
 
 
 def authority(url: SplitResult) -> str:

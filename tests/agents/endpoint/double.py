@@ -22,6 +22,9 @@ from typing import Any
 
 import msgpack
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from http_message_signatures import (
     HTTPMessageVerifier,
     HTTPSignatureKeyResolver,
@@ -64,9 +67,10 @@ class FakeTime:
 class Keys(HTTPSignatureKeyResolver):
     def __init__(self) -> None:
         self.by_id: dict[str, Ed25519PublicKey] = {}
+        self.secrets: dict[str, bytes] = {}
 
-    def resolve_public_key(self, key_id: str) -> Ed25519PublicKey | None:
-        return self.by_id.get(key_id)
+    def resolve_public_key(self, key_id: str) -> Ed25519PublicKey | bytes | None:
+        return self.secrets.get(key_id) or self.by_id.get(key_id)
 
 
 class TimelessVerifier(HTTPMessageVerifier):
@@ -91,6 +95,9 @@ class ServerDouble:
         self.stored: dict[tuple[int, int], dict[str, Any]] = {}
         self.layouts: dict[str, list[list[str]]] = {}
         self.enrolments: list[dict[str, Any]] = []
+        self.sessions = 0
+        self.session_answer: tuple[int, dict[str, Any], dict[str, str]] | None = None
+        self.session_seconds = 86_400
         self.bad_signatures: list[str] = []
         self.connections = 0
         self.next_interval = 60
@@ -203,6 +210,8 @@ class ServerDouble:
             return 200, {"nonce": nonce, "expires_in": 300}, {}
         if path == "/api/v1/agent/enrol":
             return self._enrol(path, headers, body)
+        if path == "/api/v1/agent/session":
+            return self._begin_session(path, headers, body)
         assert path == "/api/v1/telemetry", path
         return self._telemetry(path, headers, body)
 
@@ -235,8 +244,34 @@ class ServerDouble:
             {},
         )
 
-    def _telemetry(self, path: str, headers: Any, body: bytes) -> tuple[int, Any, dict[str, str]]:
+    def _begin_session(
+        self, path: str, headers: Any, body: bytes
+    ) -> tuple[int, Any, dict[str, str]]:
         if (error := self._verify(path, headers, body)) is not None:
+            return error
+        if self.session_answer is not None:
+            return self.session_answer
+        device_public = base64.b64decode(json.loads(body)["public_key"])
+        own = X25519PrivateKey.generate()
+        public = own.public_key().public_bytes_raw()
+        session, device = uuid.uuid4(), headers["Signature-Input"].split('keyid="')[1][:36]
+        self.keys.secrets[str(session)] = HKDF(
+            algorithm=SHA256(),
+            length=32,
+            salt=hashlib.sha256(device_public + public).digest(),
+            info=b"msp-agent session v1" + session.bytes + uuid.UUID(device).bytes,
+        ).derive(own.exchange(X25519PublicKey.from_public_bytes(device_public)))
+        self.sessions += 1
+        answer = {
+            "key_id": str(session),
+            "public_key": base64.b64encode(public).decode(),
+            "expires_at": self.now_ms() + self.session_seconds * 1000,
+            "time": self.now_ms(),
+        }
+        return 201, answer, {}
+
+    def _telemetry(self, path: str, headers: Any, body: bytes) -> tuple[int, Any, dict[str, str]]:
+        if (error := self._verify(path, headers, body, algorithms.HMAC_SHA256)) is not None:
             return error
         assert headers["Content-Type"] == "application/msgpack"
         if headers.get("Content-Encoding") == "gzip":
@@ -282,9 +317,9 @@ class ServerDouble:
         assert known["rows"] == report["rows"], f"batch {name} came again with other rows"
 
     def _verify(
-        self, path: str, headers: Any, body: bytes
+        self, path: str, headers: Any, body: bytes, algorithm: Any = algorithms.ED25519
     ) -> tuple[int, dict[str, Any], dict[str, str]] | None:
-        verifier = TimelessVerifier(signature_algorithm=algorithms.ED25519, key_resolver=self.keys)
+        verifier = TimelessVerifier(signature_algorithm=algorithm, key_resolver=self.keys)
         message = SimpleNamespace(
             method="POST", url=f"http://{headers['Host']}{path}", headers=dict(headers.items())
         )

@@ -419,3 +419,40 @@ def test_loses_nothing_when_the_cap_falls_on_a_batch_under_way(bench):
     bench.settle(seconds=600)
     lost = sum(entry["count"] for report in bench.server.requests for entry in report["lost"])
     assert lost + len(bench.server.times()) == 4000
+
+
+def test_agrees_on_one_session_key_for_many_reports(bench):
+    for _ in range(3):
+        bench.sample()
+        bench.settle()
+    assert (len(bench.server.stored), bench.server.sessions) == (3, 1)
+
+
+def test_agrees_on_a_new_session_key_before_the_old_one_ends(bench):
+    bench.sample()
+    bench.settle()
+    bench.time.pass_(bench.server.session_seconds - 3500)
+    bench.sample()
+    bench.settle()
+    assert (len(bench.server.stored), bench.server.sessions) == (2, 2)
+    assert not bench.server.bad_signatures
+
+
+def test_a_session_the_server_forgot_costs_one_more_exchange(bench):
+    bench.sample()
+    bench.settle()
+    bench.server.keys.secrets.clear()
+    bench.sample()
+    bench.settle()
+    assert (len(bench.server.stored), bench.server.sessions) == (2, 2)
+
+
+def test_waits_as_told_when_no_session_is_given(bench):
+    bench.server.session_answer = (403, {"code": "quarantined", "time": bench.time.true_ms}, {})
+    bench.sample()
+    assert bench.sender.step() == pytest.approx(3600, abs=1)
+    assert not bench.server.stored
+    bench.server.session_answer = None
+    bench.time.pass_(3601)
+    bench.settle()
+    assert len(bench.server.stored) == 1
