@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 from agents.enums import DeviceRole
 from clients import selectors as client_selectors
 from monitoring import permissions
+from monitoring.domain.catalogue import is_low_bad
 from monitoring.domain.rules import Side
 from monitoring.domain.selection import free_parts
 from monitoring.enums import Severity
@@ -165,7 +166,11 @@ class RuleForm(forms.Form):
         return Figures(
             threshold=words["threshold"] / scale,
             clear_threshold=words["clear_threshold"] / scale,
-            side=Side(self.version.side) if self.version else Side.ABOVE,
+            side=Side(self.version.side)
+            if self.version
+            else Side.BELOW
+            if is_low_bad(metric)
+            else Side.ABOVE,
             free_below_bytes=None if below is None else round(below * GIB),
             free_clear_bytes=None if clear is None else round(clear * GIB),
             for_seconds=words["for_seconds"],

@@ -16,6 +16,21 @@ METRICS: dict[str, Promise] = {
     "system.filesystem.utilization": _("Volume"),
     "system.filesystem.usage": _("Volume used"),
     "system.filesystem.limit": _("Volume size"),
+    "system.network.io.rate": _("Network"),
+    "system.network.errors.rate": _("Network errors per second"),
+    "system.network.packet.dropped.rate": _("Dropped packets per second"),
+    "system.disk.io.rate": _("Disk transfer"),
+    "msp.disk.latency": _("Disk latency"),
+    "msp.disk.busy": _("Disk busy"),
+    "msp.pressure.cpu": _("Waiting for the processor"),
+    "msp.pressure.memory": _("Waiting for memory"),
+    "msp.pressure.io": _("Waiting for disks"),
+    "msp.service.up": _("Service running"),
+    "msp.reboot.required": _("Restart needed"),
+    "msp.updates.age": _("Time since updates were looked up or installed"),
+    "msp.updates.pending": _("Updates waiting"),
+    "msp.updates.security": _("Security updates waiting"),
+    "msp.clock.offset": _("Clock wrong by"),
 }
 
 

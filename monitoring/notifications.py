@@ -29,6 +29,25 @@ PHRASES: dict[str, Promise] = {
     "system.memory.utilization": gettext_lazy("memory is %(value)s used"),
     "system.paging.utilization": gettext_lazy("swap is %(value)s used"),
     "system.cpu.load_average.1m": gettext_lazy("the load is %(value)s"),
+    "system.network.io.rate": gettext_lazy("network %(instance)s carries %(value)s"),
+    "system.network.errors.rate": gettext_lazy(
+        "network %(instance)s has %(value)s errors a second"
+    ),
+    "system.network.packet.dropped.rate": gettext_lazy(
+        "network %(instance)s drops %(value)s packets a second"
+    ),
+    "system.disk.io.rate": gettext_lazy("disk %(instance)s carries %(value)s"),
+    "msp.disk.latency": gettext_lazy("disk %(instance)s takes %(value)s for an operation"),
+    "msp.disk.busy": gettext_lazy("disk %(instance)s is %(value)s busy"),
+    "msp.pressure.cpu": gettext_lazy("programs wait for the processor %(value)s of the time"),
+    "msp.pressure.memory": gettext_lazy("programs wait for memory %(value)s of the time"),
+    "msp.pressure.io": gettext_lazy("programs wait for disks %(value)s of the time"),
+    "msp.service.up": gettext_lazy("service %(instance)s is not running"),
+    "msp.reboot.required": gettext_lazy("a restart is needed"),
+    "msp.updates.age": gettext_lazy("updates were last looked up or installed %(value)s ago"),
+    "msp.updates.pending": gettext_lazy("%(value)s updates wait"),
+    "msp.updates.security": gettext_lazy("%(value)s security updates wait"),
+    "msp.clock.offset": gettext_lazy("the clock is wrong by %(value)s"),
     SILENCE: gettext_lazy("no report for %(value)s"),
 }
 _UNKNOWN = gettext_lazy("%(metric)s %(instance)s is %(value)s")
@@ -40,17 +59,24 @@ def metric_label(metric: str) -> str:
 
 
 def unit_of(metric: str) -> str:
-    """Return the unit a metric is measured in: `1` for ratios, `By`, `s`, or nothing."""
+    """Return the unit a metric is measured in: `1` for ratios, `By`, `By/s`, `s`, or nothing."""
     if metric == SILENCE:
         return Unit.SECONDS
     known = CATALOGUE.get(metric)
-    return "" if known is None or known.unit == Unit.COUNT else known.unit
+    counts = (Unit.COUNT, Unit.COUNT_PER_SECOND)  # of what and in what time, the phrase says
+    return "" if known is None or known.unit in counts else known.unit
 
 
 def value_words(metric: str, value: float | None) -> str:
-    """Return a measured value as people read it; silence in minutes."""
-    if value is not None and unit_of(metric) == "s":
+    """Return a measured value as people read it; times from a minute up in minutes."""
+    unit = unit_of(metric)
+    if value is not None and unit == Unit.SECONDS:
+        if metric != SILENCE and abs(value) < 60:
+            ms = quantity(value * 1000, "ms")
+            return _plain(ms if abs(value) < 1 else quantity(value, unit))
         return _plain(duration_minutes(value / 60, days=True))
+    if value is not None and unit == Unit.BYTES_PER_SECOND:
+        return _plain(f"{byte_words(value)}/s")
     return _plain(quantity(value, unit_of(metric)))
 
 

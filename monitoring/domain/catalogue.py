@@ -1,7 +1,8 @@
 """The metric catalogue: what a series is called, measured in, and may plausibly be.
 
 Names are OpenTelemetry's (system conventions, as of 1.36, status "Development"), units UCUM's.
-Ratios are 0–1, and a threshold always means *used*. Series that are not here are stored like any
+Ratios are 0–1, and a threshold always means *used*. Counters are stored as rates: a float4 has no
+room for a counter. States are 1 (it is so) and 0. Series that are not here are stored like any
 other and marked as not in the catalogue.
 
 The words people see are in `monitoring.labels`: nothing here knows about languages.
@@ -22,13 +23,16 @@ class Unit(StrEnum):
     BYTES = "By"
     SECONDS = "s"
     COUNT = "{count}"
+    BYTES_PER_SECOND = "By/s"
+    COUNT_PER_SECOND = "{count}/s"
 
 
 @dataclass(frozen=True)
 class Metric:
     """One entry. `least` and `greatest` are plausible bounds; None means there is none.
 
-    `instance` names what tells two series of the metric apart on one device.
+    `instance` names what tells two series of the metric apart on one device. `is_low_bad`: a rule
+    made for it fires at or below its threshold.
     """
 
     name: str
@@ -37,9 +41,13 @@ class Metric:
     least: float | None = 0.0
     greatest: float | None = None
     aggregation: str = "avg"
+    is_low_bad: bool = False
 
 
 _MOUNT = "mount point"
+#: "eth0 receive", "eth0 transmit"; "sda read", "sda write".
+_INTERFACE_WAY, _DISK_WAY = "interface and direction", "disk and direction"
+_INTERFACE, _DISK, _UNIT = "interface", "disk", "systemd unit"
 
 CATALOGUE: dict[str, Metric] = {
     entry.name: entry
@@ -54,6 +62,28 @@ CATALOGUE: dict[str, Metric] = {
         Metric("system.filesystem.utilization", Unit.RATIO, _MOUNT, greatest=1.0),
         Metric("system.filesystem.usage", Unit.BYTES, _MOUNT),
         Metric("system.filesystem.limit", Unit.BYTES, _MOUNT, aggregation="max"),
+        Metric("system.network.io.rate", Unit.BYTES_PER_SECOND, _INTERFACE_WAY),
+        Metric("system.network.errors.rate", Unit.COUNT_PER_SECOND, _INTERFACE),
+        Metric("system.network.packet.dropped.rate", Unit.COUNT_PER_SECOND, _INTERFACE),
+        Metric("system.disk.io.rate", Unit.BYTES_PER_SECOND, _DISK_WAY),
+        Metric("msp.disk.latency", Unit.SECONDS, _DISK),
+        Metric("msp.disk.busy", Unit.RATIO, _DISK, greatest=1.0),
+        Metric("msp.pressure.cpu", Unit.RATIO, greatest=1.0),
+        Metric("msp.pressure.memory", Unit.RATIO, greatest=1.0),
+        Metric("msp.pressure.io", Unit.RATIO, greatest=1.0),
+        Metric(
+            "msp.service.up",
+            Unit.COUNT,
+            _UNIT,
+            greatest=1.0,
+            aggregation="min",
+            is_low_bad=True,
+        ),
+        Metric("msp.reboot.required", Unit.COUNT, greatest=1.0, aggregation="max"),
+        Metric("msp.updates.age", Unit.SECONDS, aggregation="max"),
+        Metric("msp.updates.pending", Unit.COUNT, aggregation="max"),
+        Metric("msp.updates.security", Unit.COUNT, aggregation="max"),
+        Metric("msp.clock.offset", Unit.SECONDS, aggregation="max"),
     )
 }
 
@@ -61,3 +91,8 @@ CATALOGUE: dict[str, Metric] = {
 def is_known(name: str) -> bool:
     """Return whether a metric is in the catalogue."""
     return name in CATALOGUE
+
+
+def is_low_bad(name: str) -> bool:
+    """Return whether low values of a metric are the bad ones; no for one that is not known."""
+    return name in CATALOGUE and CATALOGUE[name].is_low_bad

@@ -38,7 +38,7 @@ from msp_agent.transport import NoAnswer, Transport
 EXIT_OK, EXIT_FAILED, EXIT_BUSY, EXIT_CONFIG = 0, 1, 75, 78
 LOCK_FILE = "lock"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-COLLECT_TIMEOUT_SECONDS = 10.0
+COLLECT_TIMEOUT_SECONDS = 60.0
 PUBLIC_FILE_MODE = 0o644
 
 
@@ -125,10 +125,10 @@ def collect_command(config: AgentConfig, arguments: argparse.Namespace) -> int:
     """Print one sample: what would be reported now."""
     trouble: list[dict[str, Any]] = []
     sampler = Sampler(
-        all_collectors(volumes_include=config.volumes_include),
+        all_collectors(volumes_include=config.volumes_include, services=config.services_watch),
         note=lambda kind, data: trouble.append({"kind": kind, **data}),
     )
-    sample = sampler.sample(timeout_seconds=COLLECT_TIMEOUT_SECONDS)
+    sample = sampler.sample(timeout_seconds=COLLECT_TIMEOUT_SECONDS, is_patient=True)
     rows = [
         {
             "metric": metric,

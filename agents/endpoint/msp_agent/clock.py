@@ -32,6 +32,7 @@ class Clock:
         ticks: Callable[[], int] = _ticks_ms,
     ) -> None:
         self.offset_ms = offset_ms
+        self.is_compared = False  # whether `offset_ms` was ever compared with the server's clock
         self._wall = wall
         self._ticks = ticks
 
@@ -53,6 +54,7 @@ class Clock:
         The server read its clock some time during the round trip, so half of that is the best
         guess and all of it the error.
         """
+        self.is_compared = True
         offset = server_ms + round_trip_ms // 2 - self._wall()
         if abs(offset - self.offset_ms) <= max(OFFSET_NOISE_MS, round_trip_ms):
             return False

@@ -3,9 +3,12 @@
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msp_agent.breach import Limits
+from msp_agent.collectors.services import UNIT_NAME
 
 INTERVAL_VARIABLE = "MSP_AGENT_INTERVAL_SECONDS"
 DEFAULT_CONFIG = Path("/etc/msp-agent/agent.toml")
@@ -16,6 +19,7 @@ MAX_INTERVAL_SECONDS = 3600.0
 DEFAULT_SPOOL_MB = 64
 MIN_SPOOL_MB = 1
 DEFAULT_BACKLOG_PER_SECOND = 2.0
+DEFAULT_CHECK_SECONDS = 10.0
 ROLES = ("server", "workstation")
 
 TABLES: dict[str, dict[str, type | tuple[type, ...]]] = {
@@ -29,6 +33,13 @@ TABLES: dict[str, dict[str, type | tuple[type, ...]]] = {
         "interval_seconds": (int, float),
     },
     "volumes": {"include": list},
+    "services": {"watch": list},
+    "push": {
+        "check_seconds": (int, float),
+        "volume_used": (int, float),
+        "volume_free_gib": (int, float),
+        "memory_used": (int, float),
+    },
     "spool": {"max_megabytes": int, "backlog_batches_per_second": (int, float)},
 }
 
@@ -39,7 +50,11 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class AgentConfig:
-    """Everything the agent can be told. `interval_seconds` None: what the server says."""
+    """Everything the agent can be told.
+
+    `interval_seconds` None: what the server says. `check_seconds`: how often the agent looks for
+    breaches between samples; 0: never.
+    """
 
     server: str | None = None
     state_dir: Path = DEFAULT_STATE_DIR
@@ -49,6 +64,9 @@ class AgentConfig:
     role: str | None = None
     interval_seconds: float | None = None
     volumes_include: tuple[str, ...] = ()
+    services_watch: tuple[str, ...] = ()
+    check_seconds: float = DEFAULT_CHECK_SECONDS
+    push: Limits = field(default_factory=Limits)
     spool_megabytes: int = DEFAULT_SPOOL_MB
     backlog_per_second: float = DEFAULT_BACKLOG_PER_SECOND
 
@@ -78,6 +96,14 @@ def load_config(
         )
     if config.role not in (None, *ROLES):
         raise ConfigError(f"role: one of {', '.join(ROLES)}")
+    for unit in config.services_watch:
+        if not UNIT_NAME.fullmatch(unit):
+            raise ConfigError(f"services.watch: {unit!r} is not a unit (say nginx.service)")
+    if config.check_seconds and config.check_seconds < 1:
+        raise ConfigError("push.check_seconds: at least 1, or 0 for never")
+    for name in ("volume_used", "memory_used"):
+        if not 0 < getattr(config.push, name) <= 1:
+            raise ConfigError(f"push.{name}: above 0, at most 1")
     if config.spool_megabytes < MIN_SPOOL_MB:
         raise ConfigError(f"spool.max_megabytes: at least {MIN_SPOOL_MB}")
     if config.backlog_per_second <= 0:
@@ -105,6 +131,12 @@ def _from_file(path: Path | None) -> dict[str, Any]:
             values[name] = Path(values[name])
     if "include" in tables.get("volumes", {}):
         values["volumes_include"] = tuple(tables["volumes"]["include"])
+    if "watch" in tables.get("services", {}):
+        values["services_watch"] = tuple(tables["services"]["watch"])
+    push = dict(tables.get("push", {}))
+    if "check_seconds" in push:
+        values["check_seconds"] = float(push.pop("check_seconds"))
+    values["push"] = Limits(**push)
     spool = tables.get("spool", {})
     if "max_megabytes" in spool:
         values["spool_megabytes"] = spool["max_megabytes"]
@@ -124,4 +156,4 @@ def _check_table(table: str, entries: Mapping[str, Any]) -> None:
         if isinstance(value, bool) or not isinstance(value, known[name]):
             raise ConfigError(f"{where}: wrong type")
         if isinstance(value, list) and not all(isinstance(item, str) for item in value):
-            raise ConfigError(f"{where}: a list of paths")
+            raise ConfigError(f"{where}: a list of strings")

@@ -14,8 +14,9 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from msp_agent import __version__
+from msp_agent.breach import Breaches
 from msp_agent.clock import Clock
-from msp_agent.collectors import all_collectors
+from msp_agent.collectors import all_collectors, light_collectors
 from msp_agent.config import (
     DEFAULT_INTERVAL_SECONDS,
     MAX_INTERVAL_SECONDS,
@@ -34,6 +35,7 @@ from msp_agent.transport import Transport
 
 SPOOL_FILE = "spool.db"
 SAMPLE_TIMEOUT_SECONDS = 5.0
+CHECK_TIMEOUT_SECONDS = 2.0
 SECTION_PERIOD_SECONDS = 3600.0
 FLUSH_SECONDS = 3.0
 LAST_SAMPLE_SECONDS = 1.0
@@ -67,11 +69,26 @@ class Agent:
             clock=self.clock,
             max_bytes=config.spool_megabytes * MEGABYTE,
         )
-        self.clock.offset_ms = int(self.keeper.spool.get("clock_offset") or self.clock.offset_ms)
+        known_offset = self.keeper.spool.get("clock_offset")
+        if known_offset is not None:
+            self.clock.offset_ms, self.clock.is_compared = int(known_offset), True
         self.interval = self._first_interval()
         self.sampler = Sampler(
-            all_collectors(volumes_include=config.volumes_include), note=self._note
+            all_collectors(
+                volumes_include=config.volumes_include,
+                services=config.services_watch,
+                clock=self.clock,
+            ),
+            note=self._note,
         )
+        # Its troubles are the other sampler's too, which reports them.
+        self.light_sampler = Sampler(
+            light_collectors(
+                volumes_include=config.volumes_include, services=config.services_watch
+            ),
+            note=lambda kind, data: None,
+        )
+        self.breaches = Breaches(config.push)
         self.transport = Transport(config.server or identity.server, ca_file=config.ca_file)
         self.sender = Sender(
             keeper=self.keeper,
@@ -102,9 +119,22 @@ class Agent:
         thread = threading.Thread(target=self._send, name="sender", daemon=True)
         thread.start()
         self.tick()
-        while not self.stop.wait(self._until_next_sample()):
-            self.tick()
+        due = time.monotonic() + self._until_next_sample()
+        while not self.stop.wait(self._until_next_look(due)):
+            if time.monotonic() >= due:
+                self.tick()
+                due = time.monotonic() + self._until_next_sample()
+            else:
+                self.check()
         self._finish(thread)
+
+    def check(self) -> None:
+        """Take a full sample if something has broken that no sample has shown yet."""
+        light = self.light_sampler.sample(timeout_seconds=CHECK_TIMEOUT_SECONDS)
+        causes = self.breaches.to_push(light)
+        if causes:
+            logger.info("breach: %s", ", ".join(" ".join(cause).strip() for cause in causes))
+            self.tick()
 
     def tick(self, *, power: str = "on", timeout_seconds: float = SAMPLE_TIMEOUT_SECONDS) -> None:
         """Take one sample, keep it, and have it sent."""
@@ -127,7 +157,12 @@ class Agent:
             self._keep_sections(taken_at, ticks)
 
         self._guarded(keep)
+        self.breaches.told_by(sample)
         self._wake.set()
+
+    def _until_next_look(self, due: float) -> float:
+        left = max(0.0, due - time.monotonic())
+        return min(left, self.config.check_seconds) if self.config.check_seconds else left
 
     def _until_next_sample(self) -> float:
         """Return the seconds to the device's next slot, never more than one and a half intervals.

@@ -195,16 +195,136 @@ def test_waits_only_once_for_a_collector_that_hangs():
     assert values == [2.0, 7.0]  # asked anew; what it brought late is thrown away
 
 
-def test_leaves_out_series_of_a_collector_that_is_not_due():
+def test_keeps_one_layout_while_a_slow_collector_is_between_two_runs():
+    runs = []
+
+    def act():
+        runs.append(1)
+        return [("s", "", float(len(runs)))]
+
+    sampler = slow_and_quick(act)
+    until_series(sampler, [("s", ""), ("q", "")])
+    sampled = [sampler.sample(timeout_seconds=5) for _ in range(3)]
+    assert [sample.values for sample in sampled] == [[1.0, 7.0]] * 3
+    assert len(runs) == 1
+
+
+def test_does_not_wait_for_a_slow_collector_unless_it_is_told_to():
+    release = threading.Event()
+
+    def act():
+        release.wait(10)
+        return [("s", "", 1.0)]
+
+    notes = []
+    sampler = slow_and_quick(act, notes)
+    began = time.monotonic()
+    assert sampler.sample(timeout_seconds=5).values == [7.0]
+    assert time.monotonic() - began < 2
+    release.set()
+    assert sampler.sample(timeout_seconds=5, is_patient=True).values == [1.0, 7.0]
+    assert notes == []
+
+
+def test_leaves_a_booting_machine_alone_before_the_first_slow_run():
+    runs = []
     sampler = Sampler(
-        [
-            Scripted("hourly", lambda: [("s", "", 1.0)], period_seconds=3600),
-            Scripted("always", lambda: [("a", "", 2.0)]),
-        ],
+        [Scripted("slow", lambda: runs.append(1) or [("s", "", 1.0)], period_seconds=3600)],
         note=lambda *note: None,
     )
-    assert sampler.sample(timeout_seconds=5).series == [("s", ""), ("a", "")]
-    assert sampler.sample(timeout_seconds=5).series == [("a", "")]
+    assert sampler.sample(timeout_seconds=1).series == []
+    assert runs == []
+    assert sampler.sample(timeout_seconds=5, is_patient=True).series == [("s", "")]
+
+
+def test_takes_back_what_a_slow_collector_said_when_it_fails_and_tries_again():
+    answers = iter([[("s", "", 1.0)], OSError("gone"), [("s", "", 3.0)]])
+
+    def act():
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    notes = []
+    sampler = slow_and_quick(act, notes)
+    values = [str(sampler.sample(timeout_seconds=5, is_patient=True).values) for _ in range(3)]
+    assert values == ["[1.0, 7.0]", "[nan, 7.0]", "[3.0, 7.0]"]
+    assert notes == [("msp.collector.failed", "slow")]
+
+
+def test_says_when_a_slow_collector_does_not_come_back_for_a_whole_period():
+    release = threading.Event()
+    notes = []
+    sampler = slow_and_quick(
+        lambda: release.wait(10) and [("s", "", 1.0)], notes, period_seconds=0.05
+    )
+    for _ in range(3):
+        sampler.sample(timeout_seconds=1)
+        time.sleep(0.06)
+    release.set()
+    assert notes == [("msp.collector.hung", "slow")]
+
+
+def slow_and_quick(act, notes=None, *, period_seconds=3600):
+    """A sampler with a slow collector, due at once, before a quick one."""
+    return Sampler(
+        [
+            Scripted("slow", act, period_seconds=period_seconds),
+            Scripted("quick", lambda: [("q", "", 7.0)]),
+        ],
+        note=lambda kind, data: [] if notes is None else notes.append((kind, data["collector"])),
+        first_run_seconds=0.0,
+    )
+
+
+def until_series(sampler, series):
+    deadline = time.monotonic() + 5
+    while sampler.sample(timeout_seconds=5).series != series:
+        assert time.monotonic() < deadline, "the slow one never came"
+        time.sleep(0.01)
+
+
+def test_switches_off_a_collector_that_costs_too_much_again_and_again():
+    costs = iter([1, 1, 0, 1, 1, 1, 1, 1])
+    runs, notes = [], []
+
+    def act():
+        runs.append(1)
+        if next(costs):
+            burn(0.06)
+        return [("b", "", 1.0)]
+
+    sampler = Sampler(
+        [Scripted("hungry", act), Scripted("good", lambda: [("g", "", 7.0)])],
+        note=lambda kind, data: notes.append((kind, data["collector"])),
+        cpu_budget_seconds=0.03,
+    )
+    samples = [sampler.sample(timeout_seconds=10) for _ in range(8)]
+    assert len(runs) == 6  # the cheap third run began the count anew
+    assert notes == [("msp.collector.off", "hungry")]
+    assert {tuple(sample.series) for sample in samples} == {(("b", ""), ("g", ""))}
+    assert [str(sample.values) for sample in samples[5:]] == [
+        "[1.0, 7.0]", "[nan, 7.0]", "[nan, 7.0]",
+    ]  # fmt: skip
+
+
+def test_does_not_switch_off_a_collector_that_only_waits():
+    notes = []
+    sampler = Sampler(
+        [Scripted("sleepy", lambda: time.sleep(0.05) or [("s", "", 1.0)])],
+        note=lambda *note: notes.append(note),
+        cpu_budget_seconds=0.03,
+    )
+    assert [sampler.sample(timeout_seconds=5).values for _ in range(5)] == [[1.0]] * 5
+    assert notes == []
+
+
+def burn(seconds):
+    """Use processor time of this thread."""
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
 
 
 def test_reports_no_series_that_the_protocol_has_no_name_for():

@@ -38,12 +38,14 @@ def until(condition, *, seconds=20.0):
 # -- in this process
 
 
-def make_agent(server, tmp_path, *, interval=INTERVAL, is_system_stopping=lambda: False):
+def make_agent(
+    server, tmp_path, *, interval=INTERVAL, is_system_stopping=lambda: False, **settings
+):
     key = load_or_make_key(tmp_path)
     identity = server.know(key.public_key())
     save_identity(tmp_path, identity)
     return Agent(
-        AgentConfig(server=server.url, state_dir=tmp_path, interval_seconds=interval),
+        AgentConfig(server=server.url, state_dir=tmp_path, interval_seconds=interval, **settings),
         identity=identity,
         key=key,
         stop=StopSignal(),
