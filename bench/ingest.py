@@ -1,6 +1,6 @@
 """How many signed, durable reports of 30 samples one server stores a second, client included.
 
-A real uvicorn on an embedded PostgreSQL that waits for its disk; 1,000 devices over 64 kept-open
+A real uvicorn on an embedded PostgreSQL that waits for its disk; 1,000 devices over 256 kept-open
 connections; reports are signed beforehand with session keys (hmac-sha256), as agents do. Three
 numbers: as fast as it goes, the acknowledgement at the reference fleet's rate, and the processor
 time of server and database. Client, server and database share the machine.
@@ -31,7 +31,7 @@ from msp_agent.signing import HmacSigner, signed_headers  # noqa: E402
 from msp_agent.wire import layout_id  # noqa: E402
 
 DEVICES = 1_000
-CONNECTIONS = 64
+CONNECTIONS = 256
 REPORTS_EACH = 72
 #: Requests of each connection that make the layouts, keys and partitions known: one a device.
 WARM_EACH = -(-DEVICES // CONNECTIONS)

@@ -1,10 +1,12 @@
 """Work of `monitoring` outside requests. One service call each; the system acts.
 
-`monitoring.evaluate` is sent after each commit of the telemetry writer; everything it does is also
+`monitoring.evaluate` is sent soon after commits of the telemetry writer; everything it does is also
 found by `monitoring.evaluate_due`, so a lost message costs seconds.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from celery import shared_task
 
@@ -13,9 +15,9 @@ from monitoring.services import partitions
 
 
 @shared_task(name="monitoring.evaluate")
-def evaluate(group_id: int) -> int:
-    """Judge one committed group."""
-    return services.evaluate_group(group_id)
+def evaluate(group_ids: Sequence[int]) -> int:
+    """Judge committed groups."""
+    return services.evaluate_groups(group_ids)
 
 
 @shared_task(name="monitoring.evaluate_due")

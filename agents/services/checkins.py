@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from psycopg2.extras import Json, execute_values
@@ -20,6 +20,8 @@ from agents.domain.inventory import changes, digest
 #: A device whose stored numbers have more gaps than this begins a new epoch: what is one range in
 #: practice must not grow without end.
 MAX_RANGES = 1000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _RANGE = re.compile(r"\[(-?\d+),(-?\d+)\)")
 
 # In the order of the keys, so that two nodes with the same devices wait and do not deadlock.
@@ -28,21 +30,30 @@ SELECT device_id, epoch, stored::text FROM agents_devicecheckin
 WHERE device_id = ANY(%s) ORDER BY device_id FOR UPDATE
 """
 
-# Where another node made the row between our look and this, the sets are still united.
+# Columns travel as one array each, which costs a tenth of a row of parameters per device. Where
+# another node made the row between our look and this, the sets are still united.
 _SAVE = """
 INSERT INTO agents_devicecheckin AS c
     (device_id, client_id, last_report_at, last_sample_at, clock_offset_ms, epoch, boot_id, power,
      stored)
-VALUES %s
+SELECT device_id, client_id, 'epoch'::timestamptz + at_us * interval '1 microsecond',
+       'epoch'::timestamptz + sample_us * interval '1 microsecond', offset_ms, epoch, boot_id,
+       power, stored::int8multirange
+FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+            %s::text[], %s::text[], %s::text[])
+    AS n (device_id, client_id, at_us, sample_us, offset_ms, epoch, boot_id, power, stored)
 ON CONFLICT (device_id) DO UPDATE SET
     last_report_at = greatest(c.last_report_at, excluded.last_report_at),
     last_sample_at = greatest(c.last_sample_at, excluded.last_sample_at),
-    (clock_offset_ms, boot_id, power) = (
-        SELECT n.a, n.b, n.p FROM (VALUES
-            (true, excluded.clock_offset_ms, excluded.boot_id, excluded.power),
-            (false, c.clock_offset_ms, c.boot_id, c.power)) AS n (newer, a, b, p)
-        WHERE n.newer = coalesce(
-            excluded.last_sample_at >= coalesce(c.last_sample_at, '-infinity'), false)),
+    clock_offset_ms = CASE
+        WHEN excluded.last_sample_at >= coalesce(c.last_sample_at, '-infinity')
+        THEN excluded.clock_offset_ms ELSE c.clock_offset_ms END,
+    boot_id = CASE
+        WHEN excluded.last_sample_at >= coalesce(c.last_sample_at, '-infinity')
+        THEN excluded.boot_id ELSE c.boot_id END,
+    power = CASE
+        WHEN excluded.last_sample_at >= coalesce(c.last_sample_at, '-infinity')
+        THEN excluded.power ELSE c.power END,
     epoch = greatest(c.epoch, excluded.epoch),
     stored = CASE
         WHEN c.epoch = excluded.epoch THEN c.stored + excluded.stored
@@ -122,27 +133,39 @@ def read_cursors(cursor: Any, device_ids: Iterable[int]) -> dict[int, Cursor]:
 
 def save_checkins(cursor: Any, rows: Iterable[Checkin]) -> None:
     """Write one row a device; an older sample does not take back what a newer one said."""
-    values = [
-        (
-            row.device_id,
-            row.client_id,
-            row.at,
-            row.last_sample_at,
-            row.clock_offset_ms,
-            row.epoch,
-            row.boot_id,
-            row.power,
-            _multirange(row.added),
-        )
-        for row in sorted(rows, key=lambda row: row.device_id)
-    ]
-    execute_values(
-        cursor,
+    rows = sorted(rows, key=lambda row: row.device_id)
+    cursor.execute(
         _SAVE,
-        values,
-        template="(%s,%s,%s,%s::timestamptz,%s,%s,%s,%s,%s::int8multirange)",
-        page_size=1000,
+        [
+            array(row.device_id for row in rows),
+            array(row.client_id for row in rows),
+            array(microseconds(row.at) for row in rows),
+            array(
+                "NULL" if row.last_sample_at is None else microseconds(row.last_sample_at)
+                for row in rows
+            ),
+            array(row.clock_offset_ms for row in rows),
+            array(row.epoch for row in rows),
+            array(_quoted(row.boot_id) for row in rows),
+            array(_quoted(row.power) for row in rows),
+            array(f'"{_multirange(row.added)}"' for row in rows),
+        ],
     )
+
+
+def array(items: Iterable[object]) -> str:
+    """Return an array as PostgreSQL reads it from text; the items are written already."""
+    return f"{{{','.join(map(str, items))}}}"
+
+
+def microseconds(at: datetime) -> int:
+    """Return an aware instant in whole microseconds since 1970, exactly."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def section_digest(content: Any) -> str:
@@ -204,6 +227,8 @@ def _content(value: Any) -> dict[str, Any]:
 
 
 def _multirange(numbers: Sequence[int]) -> str:
+    if len(numbers) == 1:
+        return f"{{[{numbers[0]},{numbers[0] + 1})}}"
     cursor = Cursor(0)
     for number in numbers:
         cursor.add(number)

@@ -34,6 +34,13 @@ _INPUT: Final = re.compile(
     rf'({_LABEL})=(\(((?:"[@a-z0-9-]+"(?: "[@a-z0-9-]+")*)?)\)'
     rf"((?:;[a-z]+=(?:\d{{1,15}}|{_STRING}))*))"
 )
+#: What agents send, in one look; whatever else is right is read the long way.
+_USUAL: Final = re.compile(
+    r'(sig1)=(\("@method" "@authority" "@path" "@query" "content-digest"\)'
+    r';created=(\d{1,15});nonce="([A-Za-z0-9_-]{1,64})";keyid="([a-z0-9-]{1,64})"'
+    r';alg="([a-z0-9-]{1,32})")'
+)
+_USUAL_COMPONENTS: Final = ("@method", "@authority", "@path", "@query", "content-digest")
 _PARAMETER: Final = re.compile(rf";([a-z]+)=(\d{{1,15}}|{_STRING})")
 _SIGNATURE: Final = re.compile(rf"({_LABEL})=:([A-Za-z0-9+/]+={{0,2}}):")
 _DIGEST: Final = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
@@ -141,6 +148,13 @@ class SignedRequest:
 
     def base(self) -> bytes:
         """Return the bytes that are signed."""
+        if self.given.components is _USUAL_COMPONENTS:
+            return (
+                f'"@method": {self.method}\n"@authority": {self.authority}\n'
+                f'"@path": {self.path}\n"@query": ?{self.query}\n'
+                f'"content-digest": {self.headers["content-digest"]}\n'
+                f'"@signature-params": {self.given.raw}'
+            ).encode("latin-1")
         values = {
             "@method": self.method,
             "@authority": self.authority,
@@ -174,7 +188,7 @@ def read(
     if len(found) != 3:
         raise _bad()
     given = parse_input(found["signature-input"])
-    if (
+    if given.components is not _USUAL_COMPONENTS and (
         len(given.components) != len(COMPONENTS)
         or frozenset(given.components) != COMPONENTS
         or given.parameters.keys() != PARAMETERS
@@ -201,6 +215,11 @@ def parse_input(value: str) -> SignatureInput:
 
     Errors: SignatureRefused for several members, component parameters, or a parameter sent twice.
     """
+    usual = _USUAL.fullmatch(value)
+    if usual is not None:
+        label, raw, created, nonce, keyid, alg = usual.groups()
+        given = {"created": int(created), "nonce": nonce, "keyid": keyid, "alg": alg}
+        return SignatureInput(label, raw, _USUAL_COMPONENTS, given)
     match = _INPUT.fullmatch(value)
     if match is None:
         raise _bad()

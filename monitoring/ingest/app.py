@@ -48,6 +48,20 @@ _REFUSED: Final = {
     "pending": "This device waits for approval.",
 }
 
+#: The fields that are read, by their names on the wire.
+_HEADERS: Final = {
+    name.encode(): name
+    for name in (
+        "host",
+        "content-length",
+        "content-type",
+        "content-encoding",
+        "content-digest",
+        "signature-input",
+        "signature",
+    )
+}
+
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -134,10 +148,14 @@ class TelemetryApp:
             raise _Answer(405, "bad_method", "Reports are sent by POST.")
         if self._writer is None:
             await self.start()
-        headers = [
-            (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
-        ]
-        first = dict(reversed(headers))
+        headers: list[tuple[str, str]] = []
+        first: dict[str, str] = {}
+        for raw_name, value in scope["headers"]:
+            name = _HEADERS.get(raw_name)
+            if name is not None:
+                text = value.decode("latin-1")
+                headers.append((name, text))
+                first.setdefault(name, text)
         data = await _read(receive, first.get("content-length", ""))
         known = await self._identify(scope, headers, first, data)
         if known.refused:
@@ -209,7 +227,8 @@ class _HungUp(Exception):
 async def _read(receive: Receive, declared: str) -> bytes:
     """Return the body as sent, refusing one over the cap before it is read to the end."""
     too_large = _Answer(413, "too_large", "A report is at most 1 MiB as sent.")
-    if declared.isdigit() and int(declared) > wire.MAX_COMPRESSED:
+    # Digits enough for the cap only: a number of thousands of digits is no number to Python.
+    if declared.isdecimal() and (len(declared) > 8 or int(declared) > wire.MAX_COMPRESSED):
         raise too_large
     parts: list[bytes] = []
     size = 0

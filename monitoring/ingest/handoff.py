@@ -10,6 +10,7 @@ import contextlib
 import logging
 import queue
 import threading
+import time
 
 from celery import current_app
 
@@ -17,6 +18,10 @@ log = logging.getLogger(__name__)
 
 TASK = "monitoring.evaluate"
 MAX_WAITING = 1_000
+#: Groups committed within this time share a message: at full rate there are hundreds a second.
+GATHER_SECONDS = 0.25
+#: Groups one message names at most.
+MAX_GROUPS = 100
 JOIN_SECONDS = 2.0
 
 
@@ -43,11 +48,28 @@ class HandOff:
             self._queue.put_nowait(group_id)
 
     def _run(self) -> None:
-        while (group_id := self._queue.get()) is not None:
+        while (first := self._queue.get()) is not None:
+            group_ids, is_last = self._gather(first)
             try:
-                current_app.send_task(TASK, args=(group_id,), retry=False)
+                current_app.send_task(TASK, args=(group_ids,), retry=False)
                 self._is_away = False
             except Exception as error:  # whatever the broker's client raises: the sweep does it
                 if not self._is_away:
                     log.warning("Groups cannot be handed off (%s); the sweep finds them.", error)
                 self._is_away = True
+            if is_last:
+                return
+
+    def _gather(self, first: int) -> tuple[list[int], bool]:
+        """Return what is committed in a quarter of a second, and whether that is the end."""
+        group_ids = [first]
+        until = time.monotonic() + GATHER_SECONDS
+        while len(group_ids) < MAX_GROUPS and (left := until - time.monotonic()) > 0:
+            try:
+                group_id = self._queue.get(timeout=left)
+            except queue.Empty:
+                break
+            if group_id is None:
+                return group_ids, True
+            group_ids.append(group_id)
+        return group_ids, False

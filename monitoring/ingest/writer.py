@@ -329,16 +329,20 @@ class Writer:
         cursor.execute(
             "INSERT INTO monitoring_ingestgroup "
             "(node, number, committed_at, devices, epochs, seqs, ts_from, ts_to) "
-            "VALUES (%s, %s, %s, %s, %s, %s, %s::timestamptz[], %s::timestamptz[]) RETURNING id",
+            "SELECT %s, %s, %s, array_agg(device), array_agg(epoch), array_agg(seq),"
+            " array_agg('epoch'::timestamptz + ts_from * interval '1 millisecond'),"
+            " array_agg('epoch'::timestamptz + ts_to * interval '1 millisecond')"
+            " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])"
+            " AS n (device, epoch, seq, ts_from, ts_to) RETURNING id",
             [
                 self.node,
                 self._number + 1,
                 now,
-                [report.device_id for report in rows],
-                [report.epoch for report in rows],
-                [report.seq for report in rows],
-                [moment(report.oldest_ms or 0) for report in rows],
-                [moment(report.newest_ms or 0) for report in rows],
+                checkins.array(report.device_id for report in rows),
+                checkins.array(report.epoch for report in rows),
+                checkins.array(report.seq for report in rows),
+                checkins.array(report.oldest_ms or 0 for report in rows),
+                checkins.array(report.newest_ms or 0 for report in rows),
             ],
         )
         return int(cursor.fetchone()[0])

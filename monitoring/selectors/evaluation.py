@@ -29,17 +29,18 @@ def waiting_groups(limit: int) -> list[int]:
     )
 
 
-def earlier_waiting(group_id: int) -> list[int]:
-    """Return waiting groups before this one with reports of the same devices, oldest first.
+def earlier_waiting(group_ids: Collection[int]) -> list[int]:
+    """Return waiting groups before the last of these with reports of their devices, oldest first.
 
     They are judged first: a sample older than the last one judged would be passed over.
     """
-    devices = IngestGroup.objects.filter(pk=group_id).values_list("devices", flat=True).first()
+    lists = IngestGroup.objects.filter(pk__in=group_ids).values_list("devices", flat=True)
+    devices = sorted({device_id for devices in lists for device_id in devices})
     if not devices:
         return []
     return list(
         IngestGroup.objects.filter(
-            evaluated_at__isnull=True, pk__lt=group_id, devices__overlap=devices
+            evaluated_at__isnull=True, pk__lt=max(group_ids), devices__overlap=devices
         )
         .order_by("pk")
         .values_list("pk", flat=True)

@@ -8,7 +8,7 @@ from monitoring.services.alerts import (
     raise_alert,
     recheck_after_resolution,
 )
-from monitoring.services.evaluate import evaluate_due, evaluate_group
+from monitoring.services.evaluate import evaluate_due, evaluate_group, evaluate_groups
 from monitoring.services.rules import Figures, add_rule, change_rule, ensure_default_rules
 from monitoring.services.silence import sweep_silence
 
@@ -22,6 +22,7 @@ __all__ = [
     "ensure_default_rules",
     "evaluate_due",
     "evaluate_group",
+    "evaluate_groups",
     "open_due_tickets",
     "raise_alert",
     "recheck_after_resolution",

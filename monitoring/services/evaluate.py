@@ -62,8 +62,21 @@ def evaluate_group(group_id: int, *, by: Principal | None = None) -> int:
 
     Returns how many groups were evaluated: 0 if another worker was first.
     """
+    return evaluate_groups([group_id], by=by)
+
+
+def evaluate_groups(group_ids: Collection[int], *, by: Principal | None = None) -> int:
+    """Judge committed groups, in batches, and before them those that wait with the same devices.
+
+    Returns how many groups were evaluated: none that another worker was first with.
+    """
     by = by or SystemPrincipal("Monitoring")
-    return _evaluate([*selectors.earlier_waiting(group_id), group_id], by=by)
+    ordered = sorted(set(group_ids))
+    done = 0
+    for start in range(0, len(ordered), BATCH):
+        batch = ordered[start : start + BATCH]
+        done += _evaluate({*selectors.earlier_waiting(batch), *batch}, by=by)
+    return done
 
 
 def evaluate_due(*, by: Principal | None = None, limit: int = SWEEP) -> int:

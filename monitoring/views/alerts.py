@@ -128,7 +128,8 @@ def _listing(
             "next_url": _page_url(request, after=str(shown[-1].public_id)) if more else "",
         }
     page = request.GET.get("page", "")
-    number = max(1, int(page)) if page.isdigit() else 1
+    # int() refuses "²" and thousands of digits, PostgreSQL offsets beyond bigint.
+    number = max(1, int(page)) if page.isdecimal() and len(page) < 7 else 1
     groups, more = selectors.alert_groups(
         user, wanted, only=only, offset=(number - 1) * selectors.PAGE
     )

@@ -128,7 +128,7 @@ def test_a_client_not_seen_is_no_client_for_a_rule(service_manager: User) -> Non
 def test_the_tasks_of_the_beat_exist_and_do_their_work(server: Device) -> None:
     factories.rule()
     group = factories.report(server, 0.93)
-    assert tasks.evaluate(group.pk) == 1
+    assert tasks.evaluate([group.pk]) == 1
     assert tasks.evaluate_due() == 0
     assert tasks.sweep_silence() == 0
     scheduled = {entry["task"] for entry in app.conf.beat_schedule.values()}

@@ -27,6 +27,7 @@ from agents.services.checkins import MAX_RANGES, section_digest
 from monitoring.ingest import database, keys, wire, writer
 from monitoring.ingest.app import TelemetryApp
 from monitoring.ingest.database import NotDurable
+from monitoring.ingest.handoff import HandOff
 from monitoring.models import DeviceEvent, IngestGroup, Layout
 from msp.core import clock
 from msp.core.grants import INGEST
@@ -1054,12 +1055,12 @@ def test_tells_the_rules_about_each_group_after_its_commit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     who = machine()
-    told: list[tuple[str, int, bool]] = []
+    told: list[tuple[str, list[int], int]] = []
     done = threading.Event()
 
-    def send_task(name: str, args: tuple[int], **options: Any) -> None:
+    def send_task(name: str, args: tuple[list[int]], **options: Any) -> None:
         try:
-            told.append((name, args[0], IngestGroup.objects.filter(pk=args[0]).exists()))
+            told.append((name, args[0], IngestGroup.objects.filter(pk__in=args[0]).count()))
         finally:
             connection.close()
             done.set()
@@ -1068,7 +1069,19 @@ def test_tells_the_rules_about_each_group_after_its_commit(
     sent(who, who.report())
     assert done.wait(5)
     (group,) = IngestGroup.objects.filter(devices=[who.device.pk])
-    assert told == [("monitoring.evaluate", group.pk, True)]
+    assert told == [("monitoring.evaluate", [group.pk], 1)]
+
+
+def test_groups_committed_together_share_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[list[int]] = []
+    broker = _Broker(lambda name, args, **options: told.append(args[0]))
+    monkeypatch.setattr("monitoring.ingest.handoff.current_app", broker)
+    handoff = HandOff()
+    for group_id in range(1, 151):
+        handoff.put(group_id)
+    handoff.start()
+    handoff.stop()
+    assert told == [list(range(1, 101)), list(range(101, 151))]
 
 
 class _Broker:
