@@ -26,6 +26,7 @@ from msp.core.scope import Principal
 
 GIB = 1024**3
 MINUTE = 60
+DAY = 24 * 60 * MINUTE
 #: Three intervals of 60 s without a sample make a state unknown; telemetry.md section 9.
 NODATA_AFTER_SECONDS = 3 * MINUTE
 _PERMISSION = "monitoring.rules"
@@ -195,6 +196,31 @@ def default_rules() -> list[dict[str, Any]]:
             "figures": Figures(5 * MINUTE, 5 * MINUTE, for_seconds=0),
             "severity": Severity.CRITICAL,
             "roles": [DeviceRole.SERVER, DeviceRole.NETWORK],
+        },
+        {
+            "key": "service-down",
+            "name": _("Service not running"),
+            "metric": "msp.service.up",
+            # Two looks: a restart for an update is none of anybody's business.
+            "figures": Figures(0.0, 0.0, Side.BELOW, for_seconds=2 * MINUTE),
+            "severity": Severity.CRITICAL,
+            "roles": [DeviceRole.SERVER],
+        },
+        {
+            "key": "clock-wrong",
+            "name": _("Clock wrong"),
+            "metric": "msp.clock.offset",
+            # Signing in to a domain fails from 300 s on.
+            "figures": Figures(60.0, 30.0, for_seconds=15 * MINUTE),
+            "roles": [DeviceRole.SERVER],
+        },
+        {
+            "key": "updates-old",
+            "name": _("No updates for a month"),
+            "metric": "msp.updates.age",
+            "figures": Figures(30.0 * DAY, 29.0 * DAY, for_seconds=15 * MINUTE),
+            "roles": [DeviceRole.SERVER],
+            "opens_ticket": False,
         },
         {
             "key": "cpu-busy",

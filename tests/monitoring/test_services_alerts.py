@@ -10,6 +10,7 @@ from agents.events import DeviceEnrolled
 from agents.models import Device
 from monitoring import handlers, services
 from monitoring.models import Alert, AlertTransition, Rule
+from monitoring.services.rules import default_rules
 from msp.core import clock
 from msp.core.enums import GrantScope
 from msp.core.errors import NotVisible, Refused
@@ -150,4 +151,4 @@ def test_the_first_device_brings_the_default_rules(server: Device) -> None:
     event = DeviceEnrolled(device_id=server.pk, client_id=server.client_id)
     handlers.watch_device(event)
     handlers.watch_device(event)
-    assert Rule.objects.exclude(key="").count() == 4
+    assert Rule.objects.exclude(key="").count() == len(default_rules())

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
+from agents.enums import DeviceRole
 from agents.models import Device
 from monitoring import services
 from monitoring.domain.selection import SILENCE
 from monitoring.models import Alert, Rule, RuleState, RuleVersion
-from monitoring.services.rules import GIB, Figures
+from monitoring.services.rules import GIB, Figures, default_rules
+from msp.core import clock
 from msp.core.enums import GrantScope
 from msp.core.errors import BadInput, NotAllowed, NotVisible
 from msp.core.models import AuditEntry, User
@@ -142,8 +146,37 @@ def test_a_rule_that_could_not_be_right_is_refused(
     assert refusal.value.field == field
 
 
+def test_workstations_open_no_tickets_but_for_full_volumes() -> None:
+    for fields in default_rules():
+        is_for_workstations = DeviceRole.WORKSTATION in fields.get("roles", DeviceRole.values)
+        if is_for_workstations and fields.get("opens_ticket", True):
+            assert fields["key"] == "volume-nearly-full"
+
+
+def test_a_service_that_stops_is_an_alert_and_one_that_runs_is_none(
+    system: SystemPrincipal, server: Device
+) -> None:
+    services.ensure_default_rules(by=system)
+    now = clock.now()
+
+    def look(minutes: int, up: float) -> None:
+        at = now - timedelta(minutes=minutes)
+        values = {("msp.service.up", "nginx.service"): up}
+        services.evaluate_group(factories.reports([(server, values, at)]).pk)
+
+    for minutes, up in ((9, 1.0), (8, 0.0), (7, 1.0), (6, 0.0), (5, 0.0)):
+        look(minutes, up)
+    assert not Alert.objects.exists()  # a restart, and one that has not lasted yet
+    look(4, 0.0)
+    (alert,) = Alert.objects.filter(state="open")
+    assert (alert.severity, alert.instance) == ("critical", "nginx.service")
+    assert "not running" in alert.summary
+    look(3, 1.0)
+    assert not Alert.objects.open().exists()
+
+
 def test_the_default_rules_are_made_once(system: SystemPrincipal) -> None:
-    assert len(services.ensure_default_rules(by=system)) == 4
+    assert len(services.ensure_default_rules(by=system)) == 7
     Rule.objects.filter(key="cpu-busy").update(is_enabled=False)
     assert services.ensure_default_rules(by=system) == []
     assert not Rule.objects.get(key="cpu-busy").is_enabled
@@ -152,7 +185,11 @@ def test_the_default_rules_are_made_once(system: SystemPrincipal) -> None:
 def test_by_default_processor_and_memory_open_no_tickets(system: SystemPrincipal) -> None:
     services.ensure_default_rules(by=system)
     quiet = Rule.objects.filter(opens_ticket=False)
-    assert {rule.metric for rule in quiet} == {factories.CPU, "system.memory.utilization"}
+    assert {rule.metric for rule in quiet} == {
+        factories.CPU,
+        "system.memory.utilization",
+        "msp.updates.age",
+    }
     assert all(rule.roles == ["server"] for rule in quiet)
 
 
