@@ -21,7 +21,7 @@ from django.conf import settings
 
 from agents.services import signature
 from agents.services.credentials import KnownKey
-from monitoring.ingest import wire
+from monitoring.ingest import buckets, wire
 from monitoring.ingest.database import connect
 from monitoring.ingest.handoff import HandOff
 from monitoring.ingest.keys import KeyCache, KeysAway
@@ -83,6 +83,7 @@ class TelemetryApp:
         self._keys: KeyCache | None = None
         self._writer: Writer | None = None
         self._handoff: HandOff | None = None
+        self._buckets = buckets.Buckets()
         self._starting = asyncio.Lock()
 
     def serves(self, path: str) -> bool:
@@ -160,6 +161,13 @@ class TelemetryApp:
         known = await self._identify(scope, headers, first, data)
         if known.refused:
             raise _Answer(403, known.refused, _REFUSED[known.refused])
+        if not self._buckets.take(known.device_id):
+            raise _Answer(
+                429,
+                "over_rate",
+                "This device sends more than it may.",
+                retry_after=buckets.RETRY_AFTER_SECONDS,
+            )
         report = await _report(first, data, known)
         outcome = await self._store(report)
         if outcome.status:

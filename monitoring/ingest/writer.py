@@ -67,6 +67,11 @@ class Outcome:
 
 UNKNOWN_LAYOUT = Outcome(status=409, code="unknown_layout", message="Send the layout's definition.")
 STALE_EPOCH = Outcome(status=409, code="stale_epoch", message="Begin a new epoch and send again.")
+RESTORED = Outcome(
+    status=409,
+    code="stale_epoch",
+    message="This number is stored with other rows: begin a new epoch and send again.",
+)
 BAD_ROWS = Outcome(status=400, code="bad_rows", message="A row does not fit its layout.")
 BAD_LAYOUT = Outcome(status=400, code="bad_layout", message="Another layout has this name.")
 POISON = Outcome(status=400, code="bad_batch", message="The database refuses this batch.")
@@ -471,6 +476,12 @@ class _Judge:
                 return STALE_EPOCH
             cursor.add(report.seq)
             self.fresh.append(report)
+            if report.rows:
+                cursor.newest_ms = max(cursor.newest_ms or 0, report.newest_ms or 0)
+        elif (report.newest_ms or 0) > (cursor.newest_ms or 0):
+            # Samples newer than any stored one cannot be what this number stored: the machine was
+            # set back to a snapshot and counts again. To say "stored" would lose them.
+            return RESTORED
         self._note(report, is_new)
         return Outcome(stored=len(report.rows), acked_through=cursor.acked_through)
 

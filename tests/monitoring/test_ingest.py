@@ -278,14 +278,14 @@ def test_a_new_epoch_begins_to_count_anew_and_the_old_one_ends() -> None:
 
 def test_a_device_that_leaves_too_many_gaps_begins_a_new_epoch() -> None:
     who = machine()
-    sent(who, who.report())
+    sent(who, first := who.report())
     gaps = ",".join(f"[{n * 2},{n * 2 + 1})" for n in range(1, MAX_RANGES + 2))
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE agents_devicecheckin SET stored = %s::int8multirange WHERE device_id = %s",
             [f"{{{gaps}}}", who.device.pk],
         )
-    answers = sent(who, who.report(seq=1_000_000), who.report(seq=2))
+    answers = sent(who, who.report(seq=1_000_000), {**first, "seq": 2})
     assert [(answer.status, answer.code) for answer in answers] == [(409, "stale_epoch"), (200, "")]
 
 
@@ -1046,6 +1046,37 @@ def test_a_full_node_says_so_and_refuses_backlog_first(monkeypatch: pytest.Monke
 
     assert run(work) == ([503], [503], {200, 503})
     assert len(rows_of(who)) == 5
+
+
+# ---------------------------------------------------------------- snapshots
+
+
+def test_a_restored_snapshot_that_counts_again_loses_nothing() -> None:
+    who = machine()
+    before = [who.report(rows=[[now_ms() - 60_000 + n, floats(n, 0)]]) for n in range(3)]
+    assert [answer.status for answer in sent(who, *before)] == [200] * 3
+    who.seq = 1  # set back to when one batch had been sent
+    (first,) = sent(who, again := who.report(rows=[[now_ms() - 1000, floats(7, 0)]]))
+    assert (first.status, first.code) == (409, "stale_epoch")
+    assert len(rows_of(who)) == 3
+    who.epoch, who.seq = who.epoch + 1, 0
+    assert sent(who, {**again, "epoch": who.epoch, "seq": 1})[0].status == 200
+    assert [values[0] for _, _, _, values in rows_of(who)] == [0, 1, 2, 7]
+
+
+def test_a_restored_snapshot_that_had_only_sent_inventory_loses_nothing() -> None:
+    who = machine()
+    assert sent(who, who.report(rows=[]))[0].status == 200
+    who.seq = 0
+    assert sent(who, who.report())[0].code == "stale_epoch"
+
+
+def test_a_batch_sent_again_among_newer_ones_is_no_snapshot() -> None:
+    who = machine()
+    batches = [who.report(rows=[[now_ms() - 9000 + n, floats(n, 0)]]) for n in range(3)]
+    answers = sent(who, *batches, batches[0], batches[2], batches[1], batches[2])
+    assert [(answer.status, answer.body["stored"]) for answer in answers] == [(200, 1)] * 7
+    assert len(rows_of(who)) == 3
 
 
 # ---------------------------------------------------------------- the hand-off

@@ -32,6 +32,7 @@ from django.db import connection
 from agents.services import sessions
 from agents.services.checkins import section_digest
 from monitoring.ingest.app import TelemetryApp
+from monitoring.ingest.buckets import Buckets
 from monitoring.ingest.writer import Writer
 from msp.core import clock
 from msp.core.scope import SystemPrincipal
@@ -390,6 +391,7 @@ def _fuzz(monkeypatch: pytest.MonkeyPatch, *, requests: int, seed: int) -> str:
             tally.wrong.append((wrong, name, status, answer, request))
 
     async def work(app: TelemetryApp) -> None:
+        app._buckets = Buckets(rate=1e6, burst=1e6)  # a hundred reports a second of each device
         for first in range(0, requests, AT_ONCE):
             if first % (AT_ONCE * 8) == 0:
                 world.clean = [world.request() for _ in range(40)]
