@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import threading
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -275,3 +276,35 @@ def test_a_session_that_is_deleted_stops_working_while_it_is_cached(
     assert report_with(who, begun.signer).status == 200
     SessionKey.objects.all().delete()
     assert report_with(who, begun.signer).code == "bad_signature"
+
+
+def test_the_same_request_at_the_same_time_begins_one_session() -> None:
+    who = machine()
+    public = X25519PrivateKey.generate().public_key().public_bytes_raw()
+    data = json.dumps({"public_key": base64.b64encode(public).decode()}).encode()
+    headers = who.signer.headers(data, path=PATH)
+    together = threading.Barrier(4)
+    codes: list[int] = []
+
+    def once() -> None:
+        together.wait()
+        try:
+            codes.append(replay(data, headers).status_code)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=once) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(codes) == [201, 401, 401, 401]
+    assert SessionKey.objects.count() == 1
+
+
+def test_a_request_larger_than_any_key_is_refused_unread() -> None:
+    who = machine()
+    data = b'{"public_key": "' + b"A" * 70_000 + b'"}'
+    answer = replay(data, who.signer.headers(data, path=PATH))
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad_request")
+    assert "64 KiB" in answer.json()["message"]
