@@ -44,6 +44,10 @@ class Clock:
         """Return ms since boot: comparable within one boot only."""
         return self._ticks()
 
+    def server_seconds(self) -> int:
+        """Return the server's time now, in whole seconds, as signatures carry it."""
+        return self.server_ms() // 1000
+
     def server_ms(self) -> int:
         """Return our best idea of the server's time, ms UTC."""
         return self._wall() + self.offset_ms

@@ -19,7 +19,7 @@ from msp_agent.identity import (
     public_key_text,
     save_identity,
 )
-from msp_agent.signing import Ed25519Signer, signed_headers
+from msp_agent.signing import Ed25519Signer
 from msp_agent.transport import Answer, Transport
 
 ENROLMENT_KEY_ID = "enrol"
@@ -101,24 +101,14 @@ def _ask(
     if first.status != 200 or not isinstance(nonce, str):
         raise _refusal(first)
     body = body_for(nonce)
-    path = transport.path(wire.ENROL_PATH)
-    signer = Ed25519Signer(ENROLMENT_KEY_ID, key)
-
-    def headers() -> dict[str, str]:
-        return {
-            "Content-Type": "application/json",
-            **signed_headers(
-                signer,
-                method="POST",
-                authority=transport.authority,
-                path=path,
-                body=body,
-                created=clock.server_ms() // 1000,
-                nonce=nonce,
-            ),
-        }
-
-    return transport.post(path, body, headers)
+    return transport.post_signed(
+        wire.ENROL_PATH,
+        body,
+        signer=Ed25519Signer(ENROLMENT_KEY_ID, key),
+        created=clock.server_seconds,
+        content={"Content-Type": "application/json"},
+        nonce=nonce,
+    )
 
 
 def _learn(clock: Clock, answer: Answer) -> None:

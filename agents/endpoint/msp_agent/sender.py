@@ -16,7 +16,7 @@ from msp_agent.clock import Clock
 from msp_agent.keeper import Keeper
 from msp_agent.log import logger
 from msp_agent.session import NoSession, Session
-from msp_agent.signing import Signer, signed_headers
+from msp_agent.signing import Signer
 from msp_agent.spool import BACKLOG, BULK, LANES, LIVE, MAX_ITEMS_PER_BATCH, Spool
 from msp_agent.transport import Answer, NoAnswer, Transport
 from msp_agent.wire import Batch
@@ -192,25 +192,18 @@ class Sender:
     def _post(self, batch: Batch, *, with_layout: bool) -> Answer:
         report = wire.report(batch, sent_at=self._clock.wall_ms(), with_layout=with_layout)
         body, content_headers = wire.encode(report)
-        path = self._transport.path(wire.TELEMETRY_PATH)
-
         try:
             signer = self._session.signer()
         except NoSession as error:
             self._learn_time(error.answer)
             return error.answer
-
-        def headers() -> dict[str, str]:
-            return content_headers | signed_headers(
-                signer,
-                method="POST",
-                authority=self._transport.authority,
-                path=path,
-                body=body,
-                created=self._clock.server_ms() // 1000,
-            )
-
-        answer = self._transport.post(path, body, headers)
+        answer = self._transport.post_signed(
+            wire.TELEMETRY_PATH,
+            body,
+            signer=signer,
+            created=self._clock.server_seconds,
+            content=content_headers,
+        )
         self._learn_time(answer)
         return answer
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from msp_agent.clock import Clock
 from msp_agent.log import logger
-from msp_agent.signing import HmacSigner, Signer, signed_headers
+from msp_agent.signing import HmacSigner, Signer
 from msp_agent.transport import Answer, Transport
 
 SESSION_PATH = "/api/v1/agent/session"
@@ -64,19 +64,13 @@ class Session:
         own = X25519PrivateKey.generate()
         own_public = own.public_key().public_bytes_raw()
         body = json.dumps({"public_key": base64.b64encode(own_public).decode()}).encode()
-        path = self._transport.path(SESSION_PATH)
-
-        def headers() -> dict[str, str]:
-            return {"Content-Type": "application/json"} | signed_headers(
-                self._device,
-                method="POST",
-                authority=self._transport.authority,
-                path=path,
-                body=body,
-                created=self._clock.server_ms() // 1000,
-            )
-
-        answer = self._transport.post(path, body, headers)
+        answer = self._transport.post_signed(
+            SESSION_PATH,
+            body,
+            signer=self._device,
+            created=self._clock.server_seconds,
+            content={"Content-Type": "application/json"},
+        )
         if answer.status != CREATED:
             raise NoSession(answer)
         try:

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from msp_agent import __version__
-from msp_agent.signing import authority
+from msp_agent.signing import Signer, authority, signed_headers
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 ANSWER_TIMEOUT_SECONDS = 20.0
@@ -98,6 +98,39 @@ class Transport:
                 raise
         self.connect()
         return self._exchange(path, body, headers())
+
+    def post_signed(
+        self,
+        path: str,
+        body: bytes,
+        *,
+        signer: Signer,
+        created: Callable[[], int],
+        content: Mapping[str, str],
+        nonce: str | None = None,
+    ) -> Answer:
+        """POST `body` below the server's prefix, signed anew for each attempt; return the answer.
+
+        `created` gives the server's time in seconds; `content` holds the fields of the body.
+        Errors: NoAnswer.
+        """
+        whole = self.path(path)
+
+        def headers() -> Mapping[str, str]:
+            return {
+                **content,
+                **signed_headers(
+                    signer,
+                    method="POST",
+                    authority=self.authority,
+                    path=whole,
+                    body=body,
+                    created=created(),
+                    nonce=nonce,
+                ),
+            }
+
+        return self.post(whole, body, headers)
 
     def close(self) -> None:
         """Close the connection."""
