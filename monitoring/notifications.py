@@ -50,6 +50,7 @@ PHRASES: dict[str, Promise] = {
     "msp.clock.offset": gettext_lazy("the clock is wrong by %(value)s"),
     SILENCE: gettext_lazy("no report for %(value)s"),
 }
+_SERVICE_UP = "msp.service.up"
 _UNKNOWN = gettext_lazy("%(metric)s %(instance)s is %(value)s")
 
 
@@ -96,11 +97,12 @@ def summary_of(metric: str, instance: str, value: float, free_bytes: float | Non
 def condition_words(rule: Rule, version: RuleVersion) -> str:
     """Return a rule's condition in words: "90 % or more, and 20 GB or less free, for 2 min"."""
     bound = value_words(rule.metric, version.threshold)
-    parts = [
-        _("%(value)s or more") % {"value": bound}
-        if version.side == Side.ABOVE
-        else _("%(value)s or less") % {"value": bound}
-    ]
+    if rule.metric == _SERVICE_UP and version.side == Side.BELOW:
+        parts = [_("not running")]  # "0 or less" says it to nobody
+    elif version.side == Side.ABOVE:
+        parts = [_("%(value)s or more") % {"value": bound}]
+    else:
+        parts = [_("%(value)s or less") % {"value": bound}]
     if version.free_below_bytes is not None:
         size = _plain(byte_words(version.free_below_bytes))
         parts.append(_("and %(size)s or less free") % {"size": size})
@@ -113,11 +115,12 @@ def condition_words(rule: Rule, version: RuleVersion) -> str:
 def clear_words(rule: Rule, version: RuleVersion) -> str:
     """Return when a rule clears, in words."""
     bound = value_words(rule.metric, version.clear_threshold)
-    text = (
-        _("below %(value)s") % {"value": bound}
-        if version.side == Side.ABOVE
-        else _("above %(value)s") % {"value": bound}
-    )
+    if rule.metric == _SERVICE_UP and version.side == Side.BELOW:
+        text = _("running again")
+    elif version.side == Side.ABOVE:
+        text = _("below %(value)s") % {"value": bound}
+    else:
+        text = _("above %(value)s") % {"value": bound}
     if version.free_clear_bytes is not None:
         text = _("%(what)s, or more than %(size)s free") % {
             "what": text,

@@ -8,7 +8,13 @@ from django.urls import reverse
 from monitoring.domain.catalogue import CATALOGUE
 from monitoring.domain.selection import SILENCE
 from monitoring.models import RuleVersion
-from monitoring.notifications import PHRASES, summary_of, value_words
+from monitoring.notifications import (
+    PHRASES,
+    clear_words,
+    condition_words,
+    summary_of,
+    value_words,
+)
 from msp.core.models import User
 
 from .test_views import FORM, signed_in
@@ -55,3 +61,5 @@ def test_a_rule_for_a_service_fires_when_it_is_down(service_manager: User) -> No
     signed_in(service_manager).post(reverse("monitoring:rule-new"), words)
     version = RuleVersion.objects.get()
     assert (version.side, version.threshold, version.clear_threshold) == ("below", 0.0, 0.5)
+    assert condition_words(version.rule, version).startswith("not running")
+    assert clear_words(version.rule, version).startswith("running again")
